@@ -11,7 +11,7 @@ CAP = 5.0
 
 
 def delays(first: float = FIRST, cap: float = CAP, *, random: Random) -> Iterator[float]:
-    """Seconds to wait before each next attempt, for ever; uniform in [0, min(cap, first * 2**n)]."""
+    """Seconds before each next attempt, for ever; uniform in [0, min(cap, first * 2**n)]."""
     ceiling = first
     while True:
         yield random.uniform(0, ceiling)

@@ -42,7 +42,7 @@ class BrokerError(OrquestadorError):
 
 
 class Unreachable(BrokerError):
-    """No address answered as an AMQP broker: name, port, TLS or time-out.  Trying again may help."""
+    """No address answered as an AMQP broker: name, port, TLS, time-out.  Trying again may help."""
 
 
 class Lost(BrokerError):

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orquestador.topology.vocabulary import Vocabulary
 
 UNIQUE = "{unique}"
 HEARTBEAT = "heartbeat"
@@ -92,6 +95,13 @@ class Topology:
     services: Mapping[str, Service]
     vhost: str | None = None
     prefix: str = ""
+
+    @classmethod
+    def load(cls, path: str | Path, vocabulary: Vocabulary | None = None) -> Topology:
+        """The file's topology; ConfigurationError with all that is wrong in it."""
+        from orquestador.topology.load import load  # reading YAML is for those who read a file
+
+        return load(path, vocabulary)
 
     @property
     def watched(self) -> tuple[Service, ...]:
