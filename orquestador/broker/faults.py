@@ -1,0 +1,97 @@
+"""pika's exceptions -> ours, with a sentence that names the address or the broker's own reason.
+
+Reply codes: https://www.rabbitmq.com/amqp-0-9-1-reference.html#constants.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+
+from pika import exceptions
+from pika.adapters.utils import connection_workflow
+
+from orquestador.errors import (
+    BrokerError,
+    Conflict,
+    Locked,
+    Lost,
+    NotFound,
+    Refused,
+    Unreachable,
+)
+from orquestador.settings import Address
+
+BY_CODE: dict[int, type[BrokerError]] = {
+    403: Refused,
+    404: NotFound,
+    405: Locked,
+    406: Conflict,
+    530: Refused,
+}
+
+
+def channel_closed(reason: BaseException | None) -> BrokerError:
+    """Why a channel closed.  A 406 for an expired consumer timeout is not a conflict but a loss."""
+    if isinstance(reason, exceptions.ChannelClosed):
+        kind = BY_CODE.get(reason.reply_code, Lost)
+        if kind is Conflict and "PRECONDITION_FAILED - inequivalent arg" not in reason.reply_text:
+            kind = Conflict if "invalid arg" in reason.reply_text else Lost
+        return kind(reason.reply_text)
+    return connection_closed(reason)
+
+
+def connection_closed(reason: BaseException | None) -> BrokerError:
+    """Why an open connection ended."""
+    if isinstance(reason, exceptions.ConnectionClosedByBroker):
+        return Lost(f"the broker closed the connection: {reason.reply_text}")
+    if isinstance(reason, exceptions.ConnectionClosed):
+        return Lost("the connection was closed")
+    if isinstance(reason, exceptions.AMQPHeartbeatTimeout):
+        return Lost("the broker was silent for two heartbeats")
+    return Lost("the connection to the broker broke")
+
+
+def not_opened(address: Address, reason: BaseException | None) -> BrokerError:
+    """Why no connection came about at `address`."""
+    causes = list(_causes(reason))
+    for cause in causes:
+        if isinstance(
+            cause, exceptions.ProbableAuthenticationError | exceptions.AuthenticationError
+        ):
+            return Refused(f"{address}: user or password refused")
+        if isinstance(cause, exceptions.ProbableAccessDeniedError):
+            return Refused(f"{address}: no vhost {address.vhost!r}, or no access to it")
+        if isinstance(cause, exceptions.ConnectionClosed) and cause.reply_code in (403, 530):
+            return Refused(f"{address}: {cause.reply_text}")
+    return Unreachable(f"{address}: {_sentence(causes)}")
+
+
+def _sentence(causes: list[BaseException]) -> str:
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its TLS certificate is not trusted ({cause.verify_message})"
+        if isinstance(cause, ssl.SSLError):
+            return f"no TLS there ({cause.reason or cause}); is it an amqp:// port?"
+    for cause in causes:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+    for cause in causes:
+        if isinstance(cause, connection_workflow.AMQPConnectorStackTimeout | TimeoutError):
+            return "no answer in time"
+        if isinstance(cause, exceptions.IncompatibleProtocolError):
+            return "it does not speak AMQP 0-9-1 (is it a TLS port? then amqps://)"
+    return "it hung up while the connection was opened"
+
+
+def _causes(reason: BaseException | None) -> Iterator[BaseException]:
+    """The exceptions that pika wraps in one another, outermost first."""
+    pending, seen = [reason], set[int]()
+    while pending:
+        cause = pending.pop(0)
+        if not isinstance(cause, BaseException) or id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        pending += [*cause.args, cause.__cause__, getattr(cause, "exception", None)]
+        pending += getattr(cause, "exceptions", ())

@@ -1,0 +1,248 @@
+"""One start of a service that answers its pings: consume, answer on workers, say hello and goodbye.
+
+Runs on the caller's loop; `Responder` is the same on a thread of its own.  Protocol, sections 1, 2.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
+
+from orquestador.broker.channel import Channel
+from orquestador.broker.connection import Connection, ended
+from orquestador.broker.declaring import declare
+from orquestador.broker.keeping import Established, keep, pause
+from orquestador.broker.message import Delivery, Outgoing
+from orquestador.broker.workers import Workers
+from orquestador.errors import BrokerError, EventError, NotFound
+from orquestador.events import (
+    CONTENT_TYPE,
+    Echo,
+    Event,
+    Ping,
+    decode,
+    encode,
+    fresh_word,
+    kind_of,
+    timestamp,
+)
+from orquestador.responder.answer import Answer, Respond, answer
+from orquestador.settings import Settings
+from orquestador.topology.model import EVENTS, Queue, Topology, ping_queue
+
+log = logging.getLogger("orquestador.responder")
+HEARTBEAT = 10  # seconds, AMQP's own; protocol section 3
+IN_WORK = 2  # pings; of those that wait beside them only the newest is kept
+PREFETCH = 2
+GOODBYE = 0.8  # seconds for goodbye and cancel; the close has the rest of its second
+LOG_EVERY = 60.0  # seconds between two log lines about one kind of bad message
+LOOK_AGAIN = 1.0  # seconds between looks at a queue that is not there
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a responder uses on the broker; `declares` is empty for one without a topology."""
+
+    events: str
+    queue: str
+    declares: tuple[Queue, ...] = ()
+    topology: Topology | None = None
+    user: str | None = None
+
+    @classmethod
+    def of(cls, service: str, topology: Topology | None, *, provision: bool) -> Names:
+        """From the topology, else the protocol's own names."""
+        if topology is None:
+            return cls(EVENTS, ping_queue(service))
+        entry = topology.services[service]
+        owned = tuple(topology.queues[name] for name in entry.queues)
+        return cls(
+            events=topology.exchanges[EVENTS].name,
+            queue=topology.queues[ping_queue(service)].name,
+            declares=tuple(queue for queue in owned if not queue.unique) if provision else (),
+            topology=topology,
+            user=entry.options.get("user"),
+        )
+
+
+@dataclass(slots=True)
+class Told:
+    """Who is told what happens; each is called on the loop and must return at once."""
+
+    received: Callable[[Event], None] = lambda _event: None
+    published: Callable[[Event], None] = lambda _event: None
+    rejected: Callable[[EventError], None] = lambda _fault: None
+    connected: Callable[[str], None] = lambda _address: None
+    lost: Callable[[str], None] = lambda _why: None
+
+
+@dataclass(slots=True)
+class Serving:
+    """`respond` is asked for each ping, on a worker; `run(stop)` serves until `stop` is set.
+
+    `instance` is the word of this start, kept over reconnects.  `counts`: pings answered, dropped
+    (two were in work), silent (the responder said nothing) and rejected.
+    """
+
+    service: str
+    respond: Respond
+    names: Names
+    settings: Settings
+    told: Told = field(default_factory=Told)
+    instance: str = field(default_factory=fresh_word)
+    started_at: str = field(default_factory=timestamp)
+    counts: Counter[str] = field(default_factory=Counter)
+    _workers: Workers = field(init=False)
+    _in_work: int = 0
+    _next: Callable[[], None] | None = None
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _logged: float = float("-inf")
+
+    def __post_init__(self) -> None:
+        self._workers = Workers(IN_WORK, f"{self.service} responder")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Raises Refused and Conflict at start; anything else of the broker's is waited out."""
+
+        async def session(established: Established) -> None:
+            await self._session(established, stop)
+
+        try:
+            await keep(session, stop, lost=lambda fault: self.told.lost(str(fault)))
+        finally:
+            self._workers.close()
+
+    async def _session(self, established: Established, stop: asyncio.Event) -> None:
+        connection = await Connection.open(
+            self.settings, f"{self.service} ({self.instance})", heartbeat=HEARTBEAT
+        )
+        try:
+            await self._declare(connection, stop)
+            channel = await connection.channel(confirms=True, prefetch=PREFETCH)
+            if stop.is_set():
+                return
+            tag = await channel.consume(self.names.queue, partial(self._on_ping, channel))
+            self._publish(channel, self._echo("hello"))
+            established()
+            self.told.connected(str(connection.address))
+            await ended(connection.lost, channel.lost, until=(stop,))
+            await self._leave(channel, tag)
+        finally:
+            await connection.close()
+
+    async def _declare(self, connection: Connection, stop: asyncio.Event) -> None:
+        """Make sure of the queues, or wait for the ping queue where we may not declare."""
+        channel = await connection.channel()
+        topology = self.names.topology
+        if topology is not None and self.names.declares:
+            await declare(channel, topology, self.names.declares)
+        told = False
+        while not stop.is_set():
+            try:
+                await channel.declare_queue(Queue(self.names.queue), passive=True)
+                break
+            except NotFound:
+                if not told:
+                    hint = "provision the topology first (python -m orquestador.provision)"
+                    self.told.lost(f"queue {self.names.queue!r} is missing; {hint}")
+                told = True
+                await pause(LOOK_AGAIN, stop)
+                channel = await connection.channel()
+        await channel.close()
+
+    async def _leave(self, channel: Channel, tag: str) -> None:
+        """Goodbye first, so that the ping sent around the cancel finds us known to be leaving."""
+        self._next = None
+        for task in tuple(self._tasks):
+            task.cancel()
+        try:
+            async with asyncio.timeout(GOODBYE):
+                await self._publish(channel, self._echo("goodbye"))
+                await channel.cancel(tag)
+        except (BrokerError, TimeoutError) as fault:
+            log.warning("%s: no goodbye: %s", self.service, fault or "the broker is slow")
+
+    def _on_ping(self, channel: Channel, delivery: Delivery) -> None:
+        channel.ack(delivery.tag)
+        try:
+            ping = decode(Ping, delivery.body)
+        except EventError as fault:
+            self.counts["rejected"] += 1
+            self.told.rejected(fault)
+            if time.monotonic() - self._logged > LOG_EVERY:
+                self._logged = time.monotonic()
+                log.warning("%s: a message is rejected: %s", self.service, fault)
+            return
+        self.told.received(ping)
+        start = partial(self._start, channel, ping, delivery.redelivered)
+        if self._in_work < IN_WORK:
+            start()
+            return
+        # An echo answers all earlier pings too, so that the newest is the one worth keeping.
+        if self._next is not None:
+            self.counts["dropped"] += 1
+        self._next = start
+
+    def _start(self, channel: Channel, ping: Ping, redelivered: bool) -> None:
+        self._in_work += 1
+        task = asyncio.create_task(self._answer(channel, ping, redelivered))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, channel: Channel, ping: Ping, redelivered: bool) -> None:
+        try:
+            said = await self._workers.call(partial(answer, self.respond, ping, self.service))
+        finally:
+            self._in_work -= 1
+            waiting, self._next = self._next, None
+            if waiting is not None:
+                waiting()
+        if said is None:
+            self.counts["silent"] += 1
+            return
+        self.counts["answered"] += 1
+        self._publish(channel, self._echo("alive", ping, said, redelivered))
+
+    def _echo(
+        self,
+        phase: Literal["hello", "alive", "goodbye"],
+        ping: Ping | None = None,
+        said: Answer | None = None,
+        redelivered: bool = False,
+    ) -> Echo:
+        said = said or Answer()
+        return Echo(
+            phase=phase,
+            ping=ping.id if ping else None,
+            sequence=ping.sequence if ping else None,
+            service=self.service,
+            instance=self.instance,
+            started_at=self.started_at,
+            redelivered=redelivered,
+            health=said.health,
+            details=said.details,
+        )
+
+    def _publish(self, channel: Channel, echo: Echo) -> asyncio.Future[None]:
+        confirmed = channel.publish(
+            Outgoing(
+                exchange=self.names.events,
+                routing_key=f"echo.{self.service}",
+                body=encode(echo),
+                type=kind_of(echo),
+                app_id=self.service,
+                message_id=fresh_word(),
+                correlation_id=echo.ping,
+                user_id=self.names.user,
+                content_type=CONTENT_TYPE,
+                timestamp=int(time.time()),
+            )
+        )
+        self.told.published(echo)
+        return confirmed
