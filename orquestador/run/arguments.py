@@ -1,0 +1,67 @@
+"""The command line of `runner.py`: its options, and those that the chosen role adds.
+
+argparse exits with 2 on a wrong one; sysexits.h has 64 for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from orquestador.hooks.registry import Role
+from orquestador.run.exits import USAGE
+
+EPILOG = """\
+exit codes: 0 done, 1 --once and not all up, 4 conflict on its own queue, 64 usage, 69 no broker
+(--once), 70 a defect, 77 refused by the broker, 78 invalid files, 130 ended by a second Ctrl+C.
+The broker's address: --url, else AMQP_URL, CLOUDAMQP_URL, RABBITMQ_URL, else a local one."""
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(USAGE, f"{self.prog}: {message}\n")
+
+
+def parse_first(argv: Sequence[str]) -> argparse.Namespace:
+    """What says where the plugins are; unknown words may be the role's own options."""
+    return _parser().parse_known_args([word for word in argv if word not in ("-h", "--help")])[0]
+
+
+def parse_for(role: Role | None, argv: Sequence[str]) -> argparse.Namespace:
+    """Everything, the role's own options too; exits 64 on a wrong one, 0 after --help."""
+    parser = _parser()
+    if role is not None and role.arguments is not None:
+        role.arguments(parser)
+    return parser.parse_args(argv)
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="runner.py",
+        description="Run one role of the topology: a monitor, a mock, or one of your plugins.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    what = parser.add_argument_group("what to run")
+    what.add_argument("--role", metavar="ROLE", help="the role; --list shows them")
+    what.add_argument("--name", metavar="SERVICE", help="the service, where its role has several")
+    what.add_argument("--all", action="store_true", help="every service of the file, the demo")
+    what.add_argument("--list", action="store_true", help="roles, responders, plugins, services")
+    parser.add_argument(
+        "--topology", metavar="FILE", default="topology.yaml", help="default: ./topology.yaml"
+    )
+    parser.add_argument("--url", help="amqp://user:password@host:port/vhost, or amqps://")
+    parser.add_argument(
+        "--plugins", metavar="DIR", action="append", default=[], help="a folder of more plugins"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--once", action="store_true", help="look once, show it and exit")
+    parser.add_argument(
+        "--no-provision", action="store_true", help="declare nothing: the account may not"
+    )
+    parser.add_argument("-v", "--verbose", action="count", default=0, help="log more; twice: all")
+    return parser

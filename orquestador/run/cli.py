@@ -1,0 +1,79 @@
+"""`runner.py` and the console script `orquestador`: from a command line to a running role."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from orquestador.hooks import loading
+from orquestador.hooks.registry import Role
+from orquestador.run import arguments as command_line
+from orquestador.run import choosing, listing
+from orquestador.run.exits import DONE, UsageError, explain
+from orquestador.run.surroundings import address, log_to_stderr
+from orquestador.settings import Settings, settle
+from orquestador.topology.load import load
+from orquestador.topology.model import Service, Topology
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code.  What a person can cause ends in a line, never in a traceback."""
+    try:
+        return _main(sys.argv[1:] if argv is None else argv)
+    except BrokenPipeError:
+        # The reader has gone (`| head`): nothing is left to say, and nowhere to say it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as fault:
+        return explain(fault)
+    except KeyboardInterrupt as fault:
+        return explain(fault)
+
+
+def _main(argv: Sequence[str]) -> int:
+    first = command_line.parse_first(argv)
+    plugins = loading.load(Path(first.topology).parent, first.plugins)
+    role = choosing.role(plugins.registry, first.role) if first.role else None
+    given = command_line.parse_for(role, argv)
+    if sum([bool(given.role), given.all, given.list]) != 1:
+        raise UsageError("say one of --role ROLE, --all or --list; --help shows more")
+    log_to_stderr(given.verbose)
+    if role is not None and role.standalone:
+        return _run_standalone(role, given, plugins)
+    topology = load(given.topology, plugins.registry.vocabulary())
+    if given.list:
+        print("\n".join(listing.lines(plugins, topology)))
+        return DONE
+    settings = address(given.url).in_vhost(topology.vhost)
+    if role is None:
+        from orquestador.run.everything import run_all
+
+        return run_all(topology, settings, given, plugins.registry)
+    service = choosing.service(topology, role.name, given.name)
+    return _run(role, service, topology, settings, given, plugins)
+
+
+def _run_standalone(role: Role, given: argparse.Namespace, plugins: loading.Plugins) -> int:
+    nothing = Topology(Path(given.topology), {}, {}, {})
+    settings = settle(None, {})
+    return _run(role, Service(role.name, role.name), nothing, settings, given, plugins)
+
+
+def _run(
+    role: Role,
+    service: Service,
+    topology: Topology,
+    settings: Settings,
+    given: argparse.Namespace,
+    plugins: loading.Plugins,
+) -> int:
+    from orquestador.run.lifecycle import run
+
+    return run(role, service, topology, settings, given, plugins)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

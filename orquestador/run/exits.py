@@ -1,0 +1,61 @@
+"""Exit codes, after sysexits.h: whose turn it is when a command ends."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+from orquestador.errors import (
+    BrokerError,
+    ConfigurationError,
+    Conflict,
+    Locked,
+    Refused,
+    UnknownName,
+    Unreachable,
+)
+
+DONE = 0
+CONFLICT = 4
+USAGE = 64
+UNAVAILABLE = 69
+DEFECT = 70
+REFUSED = 77
+CONFIGURATION = 78
+INTERRUPTED = 130
+
+
+class UsageError(ConfigurationError):
+    """The command line asks for what cannot be done."""
+
+
+def explain(fault: BaseException) -> int:
+    """Say it on standard error, in a line each; the exit code.  A defect keeps its traceback."""
+    match fault:
+        case UsageError() | UnknownName():
+            return _say(fault, USAGE)
+        case ConfigurationError():
+            return _say(fault, CONFIGURATION)
+        case Refused():
+            hint = "check user, password and vhost in the address, and the user's permissions"
+            return _say(fault, REFUSED, hint)
+        case Conflict() | Locked():
+            return _say(fault, CONFLICT)
+        case Unreachable():
+            hint = "start a broker there, or name another: --url URL or AMQP_URL, see --help"
+            return _say(f"no broker: {fault}", UNAVAILABLE, hint)
+        case BrokerError():
+            return _say(fault, UNAVAILABLE)
+        case KeyboardInterrupt():
+            return INTERRUPTED
+        case _:
+            traceback.print_exception(fault)
+            print("This is a defect of orquestador; the lines above say where.", file=sys.stderr)
+            return DEFECT
+
+
+def _say(fault: object, code: int, hint: str = "") -> int:
+    print(fault, file=sys.stderr)
+    if hint:
+        print(f"  try: {hint}", file=sys.stderr)
+    return code

@@ -1,0 +1,28 @@
+"""What a command takes from around it: the broker's address and where its log goes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from orquestador.errors import ConfigurationError
+from orquestador.run.exits import UsageError
+from orquestador.settings import Settings, settle
+
+
+def address(url: str | None) -> Settings:
+    """Raises UsageError where the broker's address cannot be read, whoever gave it."""
+    try:
+        return settle(url, os.environ)
+    except ConfigurationError as fault:
+        raise UsageError(str(fault)) from None
+
+
+def log_to_stderr(verbose: int) -> None:
+    """Warnings, more with -v; pika's own lines only with -vv: we say what they mean."""
+    level = {0: logging.WARNING, 1: logging.INFO}.get(verbose, logging.DEBUG)
+    logging.basicConfig(
+        level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
+    )
+    logging.getLogger("pika").setLevel(logging.DEBUG if verbose > 1 else logging.CRITICAL)

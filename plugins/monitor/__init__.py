@@ -1,0 +1,28 @@
+"""Role `monitor`: pings every watched service, judges the silence, tells observers what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from orquestador import Role, RoleContext, hookimpl
+
+from .options import OPTIONS
+
+
+@hookimpl
+def register_roles(register: Callable[[Role], None]) -> None:
+    register(
+        Role(
+            name="monitor",
+            summary="pings every watched service and shows which of them live",
+            run=_run,
+            options=OPTIONS,
+            display=True,
+        )
+    )
+
+
+async def _run(context: RoleContext) -> int:
+    from .role import run  # only the process that watches needs its parts
+
+    return await run(context)

@@ -1,0 +1,74 @@
+"""The role's two ways to run: watching for good, and `--once`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+
+from orquestador import Lost, RoleContext, Unreachable
+from orquestador.events import State
+
+from .options import timing
+from .reports import board, first_status
+from .session import Monitor
+
+VERDICTS_WITHIN = 2.0  # seconds
+LOOK_EVERY = 0.01  # seconds
+UNDECIDED = (State.UNKNOWN, State.SUSPECT)
+SOME_NOT_UP, NO_BROKER = 1, 69
+
+
+async def run(context: RoleContext) -> int:
+    """The exit code; raises Refused and Conflict at start."""
+    if context.arguments.once:
+        return await once(context)
+    pace = timing(context.topology, context.service, len(context.settings.addresses))
+    await Monitor(context, pace).run()
+    return 0
+
+
+async def once(context: RoleContext) -> int:
+    """Probe each service, wait for every verdict, show it: 0 all up, 1 some not, 69 no broker.
+
+    Epoch 0 deposes nobody, publishes no status; it does not settle: it judges at the bound.
+    """
+    pace = timing(context.topology, context.service, len(context.settings.addresses))
+    monitor = Monitor(context, pace, once=True)
+    session = asyncio.create_task(monitor.session(lambda: None))
+    try:
+        await _verdicts(monitor, session)
+    except (Unreachable, Lost) as fault:
+        print(f"no broker: {fault}", file=sys.stderr)
+        return NO_BROKER
+    finally:
+        context.stop.set()
+        await asyncio.wait([session])
+    _show(context, monitor)
+    up = all(row.state is State.UP for row in monitor.watch.rows.values())
+    return 0 if up else SOME_NOT_UP
+
+
+async def _verdicts(monitor: Monitor, session: asyncio.Task[None]) -> None:
+    """Returns when each service has its verdict, or the time is over; raises what ended `session`.
+
+    The time counts from the moment it sees: connecting has patience of its own.
+    """
+    while not monitor.sees and not session.done():
+        await asyncio.wait([session], timeout=LOOK_EVERY)
+    monitor.probe_all()
+    deadline = time.monotonic() + VERDICTS_WITHIN
+    while not session.done() and time.monotonic() < deadline:
+        if all(row.state not in UNDECIDED for row in monitor.watch.rows.values()):
+            return
+        await asyncio.wait([session], timeout=LOOK_EVERY)
+    if session.done():
+        session.result()
+
+
+def _show(context: RoleContext, monitor: Monitor) -> None:
+    now = time.monotonic()
+    for service, row in monitor.watch.rows.items():
+        rules = monitor.timing.rules[service]
+        context.observers.changed(first_status(row, rules, monitor.name, 0, now))
+    context.observers.board(board(monitor.watch, monitor.name, 0, now))
