@@ -38,7 +38,7 @@ class Node:
         self.folder = Path(tempfile.mkdtemp(prefix="orquestador-rabbitmq-"))
         self.name = f"{name}-{os.getpid()}@localhost"
         self.port, self._distribution, self._epmd = free_port(), free_port(), free_port()
-        self.url = f"amqp://{USER}:{PASSWORD}@127.0.0.1:{self.port}/%2F"
+        self.url = self.address("%2F")
         self._process: subprocess.Popen[bytes] | None = None
         (self.folder / "plugins").write_text("[].\n")
         (self.folder / "node.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{self.port}\n{config}")
@@ -99,6 +99,18 @@ class Node:
         if ran.returncode:
             raise RuntimeError(f"rabbitmqctl {arguments}: {ran.stdout}{ran.stderr}")
         return ran.stdout
+
+    def address(self, vhost: str, *, port: int | None = None) -> str:
+        """The AMQP URI of a vhost; `port`: of a proxy before the node."""
+        return f"amqp://{USER}:{PASSWORD}@127.0.0.1:{port or self.port}/{vhost}"
+
+    def add_vhosts(self, names: list[str]) -> None:
+        """Make vhosts in which the user may do everything, all in one call."""
+        listed = ",".join(f'<<"{name}">>' for name in names)
+        everything = ",".join(['<<".*">>'] * 3)
+        user, by = f'<<"{USER}">>', '<<"tests">>'
+        grant = f"rabbit_auth_backend_internal:set_permissions({user}, V, {everything}, {by})"
+        self.control("eval", f"[begin rabbit_vhost:add(V, {by}), {grant} end || V <- [{listed}]].")
 
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
