@@ -1,4 +1,4 @@
-"""A private RabbitMQ node on free loopback ports in a temporary folder: started, asked, frozen, ended.
+"""A private RabbitMQ node on free loopback ports, in a temporary folder: started, frozen, ended.
 
 Needs Debian's `rabbitmq-server` package; runs as any user, root too, without systemd.  Which tests
 get it and under which names is `conftest.py`'s.

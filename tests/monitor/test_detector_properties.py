@@ -1,0 +1,150 @@
+"""What holds of the detector whatever happens, in whatever order (Hypothesis)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from orquestador_plugins.monitor.detector import judge
+from orquestador_plugins.monitor.evidence import (
+    Changed,
+    Evidence,
+    Goodbye,
+    Heard,
+    Hello,
+    NoQueue,
+    Pinged,
+    Tick,
+)
+from orquestador_plugins.monitor.row import Row, Rules
+
+from orquestador.events import Health, State
+
+RULES = st.builds(
+    Rules,
+    echo_within=st.floats(0.01, 2.0),
+    down_after=st.integers(1, 5),
+    probe_every=st.floats(0.01, 1.0),
+    up_after=st.integers(1, 3),
+    replicas=st.integers(1, 3),
+)
+WORDS = st.sampled_from(["one", "two", "three"])
+SEQUENCES = st.integers(1, 30)
+EVIDENCE: st.SearchStrategy[Evidence] = st.one_of(
+    st.builds(lambda s: Pinged(f"p{s}", s), SEQUENCES),
+    st.builds(
+        Heard,
+        instance=WORDS,
+        health=st.sampled_from(Health),
+        ping=st.just("p"),
+        sequence=st.none() | SEQUENCES,
+        round_trip=st.none() | st.floats(0, 5),
+    ),
+    st.builds(Hello, WORDS),
+    st.builds(Goodbye, WORDS),
+    st.just(NoQueue()),
+    st.builds(Tick, st.integers(0, 40)),
+)
+HISTORY = st.lists(st.tuples(st.floats(0, 1.0), EVIDENCE), max_size=60)
+
+
+def replay(
+    rules: Rules, history: list[tuple[float, Evidence]], *, judged: bool = True
+) -> tuple[Row, list[tuple[float, Evidence, Changed]]]:
+    row, now, changes = replace(Row("s", 0.0), judged=judged), 0.0, []
+    for passed, seen in history:
+        now += passed
+        row, effects = judge(row, seen, now, rules)
+        changes += [(now, seen, effect) for effect in effects if isinstance(effect, Changed)]
+    return row, changes
+
+
+@given(RULES, HISTORY)
+def test_the_state_is_a_function_of_the_evidence(
+    rules: Rules, history: list[tuple[float, Evidence]]
+) -> None:
+    assert replay(rules, history) == replay(rules, history)
+
+
+@given(RULES, HISTORY)
+def test_every_down_has_its_witness_and_its_incident(
+    rules: Rules, history: list[tuple[float, Evidence]]
+) -> None:
+    _, changes = replay(rules, history)
+    for _, seen, change in changes:
+        if change.row.state is State.DOWN:
+            assert isinstance(seen, Tick | NoQueue)
+            assert change.row.incident
+            assert change.detected_by in ("silence", "returned")
+
+
+@given(RULES, HISTORY)
+def test_a_change_is_one_of_state_and_reason_and_changes_follow_one_another(
+    rules: Rules, history: list[tuple[float, Evidence]]
+) -> None:
+    row, changes = replay(rules, history)
+    state, reason = State.UNKNOWN, "not heard"
+    for _, _, change in changes:
+        assert change.previous is state
+        assert (change.row.state, change.row.reason) != (state, reason)
+        state, reason = change.row.state, change.row.reason
+    assert (row.state, row.reason) == (state, reason)
+
+
+@given(RULES, HISTORY)
+def test_nobody_is_called_down_by_silence_before_the_session_has_settled(
+    rules: Rules, history: list[tuple[float, Evidence]]
+) -> None:
+    unheard = [(p, e) for p, e in history if not isinstance(e, Heard)]
+    _, changes = replay(rules, unheard, judged=False)
+    assert all(change.row.reason != "silent" for _, _, change in changes)
+
+
+@given(RULES, HISTORY)
+def test_memory_is_bounded(rules: Rules, history: list[tuple[float, Evidence]]) -> None:
+    row, _ = replay(rules, history * 10)
+    assert len(row.asked) <= 32 and len(row.words) <= 100 and len(row.parted) <= 100
+
+
+@given(rules=RULES, silent_from=st.floats(0.0, 3.0), every=st.floats(0.1, 2.0))
+@settings(max_examples=200)
+def test_a_silent_service_is_down_within_the_bound(
+    rules: Rules, silent_from: float, every: float
+) -> None:
+    """ping_every + bound, and the beat that looks; every echo before the fault is in time."""
+    rules, beat = replace(rules, ping_every=every, replicas=1), 0.01
+    row, now, sequence, next_round = replace(Row("s", 0.0), judged=True), 0.0, 0, 0.0
+    # One beat for each of: silence noticed, its probe sent, its time over.
+    bound = every + max(rules.bound, 2 * rules.echo_within) + 4 * beat
+    while now <= silent_from + bound:
+        if now >= next_round:
+            sequence, next_round = sequence + 1, next_round + every
+            row, _ = judge(row, Pinged(f"p{sequence}", sequence), now, rules)
+            if now < silent_from:
+                heard = Heard("one", ping=f"p{sequence}", sequence=sequence, round_trip=0.0)
+                row, _ = judge(row, heard, now, rules)
+        row, _ = judge(row, Tick(sequence), now, rules)
+        if row.state is State.DOWN:
+            break
+        now += beat
+    assert row.state is State.DOWN
+
+
+@given(rules=RULES, delays=st.lists(st.floats(0.0, 0.99), min_size=5, max_size=30))
+def test_a_service_whose_echoes_are_all_in_time_is_up_from_the_first_on(
+    rules: Rules, delays: list[float]
+) -> None:
+    rules = replace(rules, replicas=1)
+    row, changes = replace(Row("s", 0.0), judged=True), []
+    for sequence, share in enumerate(delays, 1):
+        sent, trip = sequence * 2.5, share * rules.echo_within
+        for at, seen in (
+            (sent, Pinged(f"p{sequence}", sequence)),
+            (sent + trip, Tick(sequence)),
+            (sent + trip, Heard("one", ping="p", sequence=sequence, round_trip=trip)),
+            (sent + 2.49, Tick(sequence)),
+        ):
+            row, effects = judge(row, seen, at, rules)
+            changes += [effect.row.state for effect in effects if isinstance(effect, Changed)]
+    assert changes == [State.UP]
