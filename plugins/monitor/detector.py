@@ -198,7 +198,8 @@ def _silence(row: Row, seen: Tick, now: float, rules: Rules) -> Judged:
         row, effects = _changed(row, State.SUSPECT, "silent", text, "silence", now)
         return row, (*effects, *probe)
     if now >= row.down_at(since, row.probed, rules):
-        text = "no echo" if row.last_echo is not None else "never answered a ping"
+        silent = f"no echo for {now - since:.1f} s, nor to its probes"
+        text = silent if row.last_echo is not None else "never answered a ping"
         said = {"silent_for": round(now - since, 3), "unanswered_round": row.asked[0].sequence}
         return _down(row, "silent", text, "silence", now, said)
     if row.next_probe is not None and now >= row.next_probe:
