@@ -2,7 +2,7 @@
 
 import sys
 
-from orquestador.run.cli import main
+from orquestador.run.entry import runner
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(runner())

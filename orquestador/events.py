@@ -19,11 +19,17 @@ from orquestador.errors import EventError
 CONTENT_TYPE = "application/json"
 DETAILS_MAX = 1024  # bytes of JSON, protocol section 1
 
-Timestamp = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")]
-Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+SAFE = 2**53 - 1  # the largest whole number that every language reads exactly (RFC 8259, section 6)
+
+# `$(?!\n)` ends a text in Python's regular expressions and in those of JSON Schema alike.
+_DATE = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)\.[0-9]{3}"
+Timestamp = Annotated[str, msgspec.Meta(pattern=rf"^{_DATE}T{_TIME}Z$(?!\n)")]
+Name = Annotated[str, msgspec.Meta(pattern=r"^(?!all$)[A-Za-z0-9_-]{1,64}$(?!\n)")]
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-Count = Annotated[int, msgspec.Meta(ge=0)]
-Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=SAFE)]
+Round = Annotated[int, msgspec.Meta(ge=1, le=SAFE)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 
 
 class State(StrEnum):
@@ -55,7 +61,7 @@ class Ping(msgspec.Struct, frozen=True, kw_only=True):
 
     version: Literal[1] = 1
     id: Word
-    sequence: Annotated[int, msgspec.Meta(ge=1)]
+    sequence: Round
     sender: Sender
     epoch: Count
     sent_at: Timestamp
@@ -68,7 +74,7 @@ class Echo(msgspec.Struct, frozen=True, kw_only=True):
     version: Literal[1] = 1
     phase: Literal["hello", "alive", "goodbye"]
     ping: Word | None
-    sequence: Annotated[int, msgspec.Meta(ge=1)] | None
+    sequence: Round | None
     service: Name
     instance: Word
     started_at: Timestamp
@@ -107,10 +113,17 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     not_after: Timestamp | None
 
 
+class _Versioned(msgspec.Struct):
+    """Decoded by itself: in the events a default would stand in for a version that is missing."""
+
+    version: Literal[1]
+
+
 Event = Ping | Echo | Status
 EventT = TypeVar("EventT", Ping, Echo, Status)
 
 _encode = msgspec.json.Encoder().encode
+_check_version = msgspec.json.Decoder(_Versioned).decode
 _decoders: dict[type, msgspec.json.Decoder[Any]] = {
     kind: msgspec.json.Decoder(kind) for kind in (Ping, Echo, Status)
 }
@@ -124,6 +137,7 @@ def encode(event: Event) -> bytes:
 def decode(kind: type[EventT], body: bytes) -> EventT:
     """The event in a body.  Raises EventError naming the field; unknown fields are ignored."""
     try:
+        _check_version(body)
         event: EventT = _decoders[kind].decode(body)
     except msgspec.MsgspecError as fault:
         raise EventError(f"not valid as {kind.__name__.lower()}: {fault}") from None

@@ -6,6 +6,7 @@ https://www.rabbitmq.com/docs/uri-spec and /docs/uri-query-parameters.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -17,6 +18,11 @@ SOURCES = ("AMQP_URL", "CLOUDAMQP_URL", "RABBITMQ_URL")
 LOCAL = "amqp://guest:guest@localhost:5672/"
 PORTS = {"amqp": 5672, "amqps": 5671}
 QUERY = ("cacertfile", "certfile", "keyfile")
+_BETWEEN = re.compile(r"[\s,]*,[\s,]*(?=amqps?://)")  # a comma in a password parts nothing
+UNREADABLE = (
+    "is the port a number below 65536,"
+    " is / in the password written %2F, @ as %40, ? as %3F, # as %23?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +75,14 @@ def settle(url: str | None, environ: Mapping[str, str]) -> Settings:
     """
     candidates = [("--url", url or ""), *((name, environ.get(name, "")) for name in SOURCES)]
     source, text = next(((s, t) for s, t in candidates if t.strip()), ("the default", LOCAL))
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts:
+    text = text.strip(", \t\n")
+    if not text:
         raise ConfigurationError(f"{source} holds no address; such as {LOCAL}")
-    return Settings(tuple(parse(part, source) for part in parts), source)
+    return Settings(tuple(parse(part, source) for part in _BETWEEN.split(text)), source)
 
 
 def parse(url: str, source: str = "--url") -> Address:
     """One AMQP URI.  Raises ConfigurationError with what is wrong and a right example."""
-
     scheme, separator, _ = url.partition("://")
     if not separator or scheme not in PORTS:
         near = get_close_matches(scheme.lower(), PORTS, 1)
@@ -85,11 +90,18 @@ def parse(url: str, source: str = "--url") -> Address:
         raise _wrong(source, f"the address does not begin with amqp:// or amqps://{hint}")
     try:
         split = urlsplit(url)
-        port = split.port or PORTS[scheme]
+        port = PORTS[scheme] if split.port is None else split.port
     except ValueError:
         # urllib quotes the offending part, which may be a piece of the password.
-        check = "is the port a number below 65536, is / in the password written %2F, @ as %40?"
-        raise _wrong(source, f"the address cannot be read: {check}") from None
+        raise _wrong(source, f"the address cannot be read: {UNREADABLE}") from None
+    if "#" in url or "@" in split.path or "@" in split.query:
+        # A / ? or # in the password ends the host too soon: what follows is the password's rest.
+        raise _wrong(source, f"the address cannot be read: {UNREADABLE}")
+    if "," in f"{split.hostname}{split.path}{split.query}":
+        what = "each of several addresses begins with amqp:// or amqps://; in a vhost , is %2C"
+        raise _wrong(source, what)
+    if port == 0:
+        raise _wrong(source, "nothing listens on port 0")
     if not split.hostname:
         raise _wrong(source, "the address has no host")
     if "/" in split.path[1:]:
@@ -99,7 +111,7 @@ def parse(url: str, source: str = "--url") -> Address:
         port=port,
         vhost=unquote(split.path[1:]) or "/",
         user=unquote(split.username or "guest"),
-        password=unquote(split.password or "guest"),
+        password=unquote("guest" if split.password is None else split.password),
         tls=scheme == "amqps",
         **_query(split, source),
     )

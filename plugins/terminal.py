@@ -38,6 +38,8 @@ SYMBOLS = {
 }
 
 NUMBERS = ("since", "round trip", "last echo")
+# Services choose what `details` say: it must neither break a line nor command the terminal.
+CONTROLS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ")
 
 
 class Display(Protocol):
@@ -71,7 +73,7 @@ class Lines:
 
     def _say(self, text: str) -> None:
         moment = datetime.now().astimezone().strftime("%H:%M:%S.%f")[:-3]
-        print(f"{moment}  {text}", file=self._out, flush=True)
+        print(f"{moment}  {text.translate(CONTROLS)}", file=self._out, flush=True)
 
 
 class JsonLines:
@@ -124,7 +126,7 @@ class LiveTable:
 
     def notice(self, notice: Notice) -> None:
         if notice.kind in ("undeclared", "rejected", "warning"):
-            self._notices = [*self._notices, notice.text][-3:]
+            self._notices = [*self._notices, notice.text.translate(CONTROLS)][-3:]
 
     def board(self, board: Board) -> None:
         self._newest = board
@@ -142,11 +144,12 @@ class LiveTable:
 
 def table(board: Board | None, address: str, notices: list[str]) -> Table:
     """The whole screen; `stale` rows are dim, for nobody knows whether they still hold."""
+    from rich import box
     from rich.markup import escape
     from rich.table import Table
 
     title = escape(f"{board.watcher} on {address}" if board else f"connecting to {address}")
-    drawn = Table(title=title, title_justify="left", expand=False, caption_justify="left")
+    drawn = Table(title=title, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD)
     for name in ("service", "state", "since", "reason", "round trip", "last echo"):
         drawn.add_column(
             name, no_wrap=name != "reason", justify="right" if name in NUMBERS else "left"
@@ -161,7 +164,8 @@ def table(board: Board | None, address: str, notices: list[str]) -> Table:
         drawn.add_row(escape(other.service), "undeclared", "", "not in the topology", "", last)
     said = [f"[bold yellow]blind:[/] {escape(board.blind)}"] if board.blind else []
     said += [escape(text) for text in notices]
-    drawn.caption = "\n".join([*said, f"round {board.rounds} · Ctrl+C ends"])
+    rejected = f" · {board.rejected} message(s) rejected" if board.rejected else ""
+    drawn.caption = "\n".join([*said, f"round {board.rounds}{rejected} · Ctrl+C ends"])
     return drawn
 
 
@@ -175,7 +179,7 @@ def _cells(row: BoardRow, now: datetime) -> tuple[str, ...]:
         escape(row.service),
         f"[{style}]{SYMBOLS[row.state]} {row.state}{count}[/]" + (" stale" if row.stale else ""),
         _ago(now, row.since),
-        escape(row.text),
+        escape(row.text.translate(CONTROLS)),
         trip,
         "never" if row.last_echo is None else _ago(now, row.last_echo),
     )

@@ -66,7 +66,7 @@ def test_a_plugin_beside_the_topology_file_joins_the_shipped_ones(
         "def register_responders(register):\n"
         "    register('mine', lambda ping, service: {})\n"
     )
-    ran = run(installed, elsewhere, "-m", "orquestador.run.cli", "--list")
+    ran = run(installed, elsewhere, "-m", "orquestador.run", "--list")
 
     assert "mine           no options (plugin mine)" in ran.stdout
     assert "echo           no options (plugin responders)" in ran.stdout

@@ -10,7 +10,9 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -23,16 +25,26 @@ from orquestador.broker.declaring import declare
 from orquestador.broker.keeping import Established, keep
 from orquestador.broker.loop_thread import LoopThread
 from orquestador.broker.message import Outgoing
-from orquestador.broker.subscriber import Handler, Subscription, consume
+from orquestador.broker.subscriber import Consumer, Handler, Subscription, consume
 from orquestador.broker.workers import Workers
-from orquestador.errors import EventError, Lost, NotConfirmed, UnknownName
+from orquestador.errors import (
+    BrokerError,
+    EventError,
+    Lost,
+    NotConfirmed,
+    NotFound,
+    Refused,
+    UnknownName,
+)
 from orquestador.events import CONTENT_TYPE, fresh_word
 from orquestador.settings import settle
-from orquestador.topology.model import Topology
+from orquestador.topology.model import Queue, Topology
 from orquestador.wording import did_you_mean
 
 log = logging.getLogger("orquestador.bus")
 HEARTBEAT = 10  # seconds, AMQP's own; protocol section 3
+LOOK_AGAIN = 1.0  # seconds between looks at a queue that is not there
+FINISHING = 0.8  # seconds for handlers in work at the stop; closing has the rest of its second
 
 HandlerT = TypeVar("HandlerT", bound=Handler)
 
@@ -60,8 +72,8 @@ class Bus:
         self._patience, self._provision = patience, provision
         self._subscriptions: list[Subscription] = []
         self._publishing: Channel | None = None
-        self._subscribed: asyncio.Event
-        self._connected: asyncio.Event
+        self._missing: set[int] = set()
+        self._subscribed, self._connected = asyncio.Event(), asyncio.Event()
         self._thread: LoopThread | None = None
         self._closed = threading.Event()
 
@@ -110,9 +122,9 @@ class Bus:
         except TimeoutError:
             text = f"no confirm from {self._settings} in {self._patience:g} s"
             raise NotConfirmed(text) from None
-        except asyncio.CancelledError:
+        except CancelledError:
             self._raise_failure()
-            raise
+            raise NotConfirmed("the bus is closed") from None
         return message.message_id
 
     def subscribe(self, queue: str, *, prefetch: int = 1) -> Callable[[HandlerT], HandlerT]:
@@ -131,7 +143,7 @@ class Bus:
             subscription = Subscription(queue, handler, prefetch, workers)
             self._subscriptions.append(subscription)
             if self._thread is not None:
-                self._thread.post(self._subscribed.set)
+                self._thread.post(self._on_subscribed)
             return handler
 
         return register
@@ -147,12 +159,22 @@ class Bus:
         self._raise_failure()
 
     def close(self) -> None:
-        """Stop consuming, close the connections.  Unacknowledged messages go back to the queue."""
+        """Stop consuming, let handlers in work end (0.8 s), close: within about three seconds.
+
+        What is not acknowledged by then goes back to the queue.  From a handler it returns at once,
+        so that the handler can end; `run()` then returns.
+        """
         self._closed.set()
         if self._thread is not None:
-            self._thread.stop(timeout=3.0)
+            within = any(subscription.workers.here for subscription in self._subscriptions)
+            self._thread.stop(timeout=0.0 if within else 3.0)
         for subscription in self._subscriptions:
             subscription.workers.close()
+
+    def _on_subscribed(self) -> None:
+        """Who subscribes and then publishes finds the queue there: publishes wait for it."""
+        self._connected.clear()
+        self._subscribed.set()
 
     def _running(self) -> LoopThread:
         if self._thread is None:
@@ -178,8 +200,6 @@ class Bus:
             raise UnknownName(text) from None
 
     async def _live(self, stop: asyncio.Event) -> None:
-        self._connected, self._subscribed = asyncio.Event(), asyncio.Event()
-
         async def session(established: Established) -> None:
             await self._session(established, stop)
 
@@ -193,9 +213,8 @@ class Bus:
             try:
                 channel = await publishing.channel(confirms=True)
                 if self._provision:
-                    await self._declare(consuming)
+                    await self._declare(consuming, self._own(), self.topology.exchanges)
                 self._publishing = channel
-                self._connected.set()
                 losses = [publishing.lost, consuming.lost, channel.lost]
                 await self._serve(consuming, losses, established, stop)
             finally:
@@ -213,27 +232,60 @@ class Bus:
         stop: asyncio.Event,
     ) -> None:
         """Consume what is subscribed, and what will be, until a loss or the stop."""
-        consumed = 0
+        consumers: dict[int, Consumer] = {}
         while not stop.is_set():
             self._subscribed.clear()
-            for subscription in self._subscriptions[consumed:]:
-                queue = self.topology.queues[subscription.queue].name
-                losses.append(await consume(connection, queue, subscription))
-                consumed += 1
+            missing = await self._consume(connection, consumers)
             established()
-            await ended(*losses, until=(stop, self._subscribed))
+            self._connected.set()
+            lost = (consumer.channel.lost for consumer in consumers.values())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AGAIN if missing else None):
+                    await ended(*losses, *lost, until=(stop, self._subscribed))
+        with suppress(BrokerError, TimeoutError):
+            async with asyncio.timeout(FINISHING):
+                await asyncio.gather(*(consumer.leave() for consumer in consumers.values()))
+
+    async def _consume(self, connection: Connection, consumers: dict[int, Consumer]) -> bool:
+        """Start what is subscribed and not consumed yet; whether a queue is missing, said once."""
+        missing = False
+        for number, subscription in enumerate(tuple(self._subscriptions)):
+            if number in consumers:
+                continue
+            try:
+                queue = await self._made_sure(connection, subscription.queue)
+                consumers[number] = await consume(connection, queue, subscription)
+                self._missing.discard(number)
+            except NotFound as fault:
+                missing = True
+                if number not in self._missing:
+                    log.warning("%s; looking again each second", fault)
+                self._missing.add(number)
+        return missing
 
     async def _open(self, purpose: str) -> Connection:
         name = f"{self.service} {purpose}"
         return await Connection.open(self._settings, name, heartbeat=HEARTBEAT)
 
-    async def _declare(self, connection: Connection) -> None:
+    def _own(self) -> list[Queue]:
         service = self.topology.services.get(self.service)
-        names = {*(service.queues if service else ()), *(s.queue for s in self._subscriptions)}
-        wanted = (self.topology.queues[name] for name in sorted(names))
+        owned = (self.topology.queues[name] for name in (service.queues if service else ()))
+        return [queue for queue in owned if not queue.unique]
+
+    async def _made_sure(self, connection: Connection, name: str) -> str:
+        """The queue's name on the broker; one with `{unique}` is made under a fresh word."""
+        queue = self.topology.queues[name]
+        if queue.unique:
+            queue = queue.fresh(fresh_word())
+        if self._provision or queue.exclusive:
+            await self._declare(connection, [queue])
+        return queue.name
+
+    async def _declare(
+        self, connection: Connection, queues: Iterable[Queue], exchanges: Iterable[str] = ()
+    ) -> None:
         channel = await connection.channel()
-        queues = (queue for queue in wanted if not queue.unique)
-        await declare(channel, self.topology, queues, self.topology.exchanges)
+        await declare(channel, self.topology, queues, exchanges)
         await channel.close()
 
     async def _send(self, message: Outgoing) -> None:
@@ -245,6 +297,10 @@ class Bus:
                 return await self._publishing.publish(message)
             except Lost:
                 self._connected.clear()
+            except (NotFound, Refused) as fault:
+                if f"'{message.exchange}'" in str(fault):
+                    raise
+                self._connected.clear()  # another publisher's message closed the channel
 
 
 def _json(data: Any) -> bytes:

@@ -75,8 +75,10 @@ class Connection:
                 opened.set_result(None)
 
         def on_open_error(_raw: object, reason: BaseException) -> None:
+            fault = faults.not_opened(address, reason)
+            self._lose(fault)  # pika calls no other, and `close` waits for it
             if not opened.done():
-                opened.set_exception(faults.not_opened(address, reason))
+                opened.set_exception(fault)
 
         parameters = _parameters(address, name, heartbeat, patience)
         self._raw = AsyncioConnection(

@@ -30,10 +30,18 @@ BY_CODE: dict[int, type[BrokerError]] = {
     530: Refused,
 }
 
+OUT_OF_TIME = (
+    connection_workflow.AMQPConnectorStackTimeout,
+    TimeoutError,
+    exceptions.ConnectionOpenAborted,  # pika's own timer, where TCP answered and AMQP did not
+)
+
 
 def channel_closed(reason: BaseException | None) -> BrokerError:
     """Why a channel closed.  A 406 for an expired consumer timeout is not a conflict but a loss."""
     if isinstance(reason, exceptions.ChannelClosed):
+        if "user_id property set to" in reason.reply_text:  # a 406 too, yet one of rights
+            return Refused(reason.reply_text)
         kind = BY_CODE.get(reason.reply_code, Lost)
         if kind is Conflict and "PRECONDITION_FAILED - inequivalent arg" not in reason.reply_text:
             kind = Conflict if "invalid arg" in reason.reply_text else Lost
@@ -77,7 +85,7 @@ def _sentence(causes: list[BaseException]) -> str:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror.lower()
     for cause in causes:
-        if isinstance(cause, connection_workflow.AMQPConnectorStackTimeout | TimeoutError):
+        if isinstance(cause, OUT_OF_TIME):
             return "no answer in time"
         if isinstance(cause, exceptions.IncompatibleProtocolError):
             return "it does not speak AMQP 0-9-1 (is it a TLS port? then amqps://)"

@@ -48,7 +48,7 @@ async def keep(
         except BrokerError as fault:
             if isinstance(fault, Refused | Conflict) and not worked:
                 raise
-            if not told:
+            if not told and not stop.is_set():
                 lost(fault)
                 told = True
         await pause(next(waits), stop)

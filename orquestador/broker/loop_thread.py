@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ class LoopThread:
         self._loop: asyncio.AbstractEventLoop
         self._stop: asyncio.Event
         self._started = threading.Event()
+        self._calls: set[Future[Any]] = set()
         self.done = threading.Event()
         self.failed: BaseException | None = None
         # A daemon: a program that ends without closing must not hang.
@@ -32,16 +33,28 @@ class LoopThread:
         self._started.wait()
 
     def call(self, coroutine: Coroutine[Any, Any, T], timeout: float | None) -> T:
-        """Run it on the loop, wait for its result.  Raises what it raises, or TimeoutError."""
+        """Run it on the loop, wait for its result.  Raises what it raises, or TimeoutError.
+
+        CancelledError (of concurrent.futures): the loop has ended, before or meanwhile.
+        """
         if threading.current_thread() is self._thread:
             coroutine.close()
             raise RuntimeError("called from the loop's own thread; it would wait for itself")
-        future: Future[T] = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            future: Future[T] = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        except RuntimeError:
+            coroutine.close()
+            raise CancelledError from None
+        self._calls.add(future)
+        if self.done.is_set():
+            future.cancel()
         try:
             return future.result(timeout)
         except TimeoutError:
             future.cancel()
             raise
+        finally:
+            self._calls.discard(future)
 
     def post(self, callback: Callable[..., object], *args: object) -> None:
         """Call it on the loop soon, without waiting; nothing once the loop has ended."""
@@ -60,6 +73,8 @@ class LoopThread:
         finally:
             self._started.set()
             self.done.set()
+            for future in tuple(self._calls):  # handed over too late to run
+                future.cancel()
 
     async def _main(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()

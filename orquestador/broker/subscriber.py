@@ -46,10 +46,23 @@ class Subscription:
     workers: Workers
 
 
-async def consume(
-    connection: Connection, queue: str, subscription: Subscription
-) -> asyncio.Future[Exception]:
-    """Start it on a channel of its own; that channel's loss.  `queue` is the name on the broker."""
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A subscription at work on a channel of its own."""
+
+    channel: Channel
+    tag: str
+    running: set[asyncio.Task[None]]
+
+    async def leave(self) -> None:
+        """Take no more; returns when what is in work is done and answered."""
+        await self.channel.cancel(self.tag)
+        if self.running:
+            await asyncio.wait(self.running)
+
+
+async def consume(connection: Connection, queue: str, subscription: Subscription) -> Consumer:
+    """Start it.  `queue` is the name on the broker."""
     channel = await connection.channel(prefetch=subscription.prefetch)
     running: set[asyncio.Task[None]] = set()
 
@@ -58,8 +71,7 @@ async def consume(
         running.add(task)  # asyncio itself keeps only a weak reference
         task.add_done_callback(running.discard)
 
-    await channel.consume(queue, deliver)
-    return channel.lost
+    return Consumer(channel, await channel.consume(queue, deliver), running)
 
 
 async def _handle(channel: Channel, subscription: Subscription, delivery: Delivery) -> None:

@@ -71,6 +71,10 @@ def load(topology_folder: Path | None = None, extra: Iterable[str | Path] = ()) 
         _register(manager, module, name)
         origins[name] = str(folder)
     for entry in entry_points(group=hookspecs.PROJECT):
+        origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "?"
+        if entry.name in origins:
+            text = f"plugin {entry.name!r} is there twice: from {origins[entry.name]} and {origin}"
+            raise ConfigurationError(text)
         try:
             _register(manager, entry.load(), entry.name)
         except ConfigurationError:
@@ -78,7 +82,7 @@ def load(topology_folder: Path | None = None, extra: Iterable[str | Path] = ()) 
         except Exception as fault:
             text = f"the installed plugin {entry.name!r} ({entry.value}) cannot be loaded: {fault}"
             raise ConfigurationError(text) from None
-        origins[entry.name] = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "?"
+        origins[entry.name] = origin
     _check_hooks(manager)
     return Plugins(manager, origins)
 
@@ -163,10 +167,15 @@ def _check_hooks(manager: pluggy.PluginManager) -> None:
     known = [*hookspecs.OBSERVERS, "register_roles", "register_responders"]
     for name, plugin in manager.list_name_plugin():
         for attribute in dir(plugin):
-            if manager.parse_hookimpl_opts(plugin, attribute) is None or attribute in known:
+            options = manager.parse_hookimpl_opts(plugin, attribute)
+            if options is None:
                 continue
-            near = did_you_mean(attribute, known)
-            raise ConfigurationError(f"plugin {name!r}: there is no hook {attribute!r}{near}")
+            if attribute not in known:
+                near = did_you_mean(attribute, known)
+                raise ConfigurationError(f"plugin {name!r}: there is no hook {attribute!r}{near}")
+            if options["wrapper"] or options["hookwrapper"]:
+                text = f"{attribute} is called for each plugin alone: it cannot be a wrapper"
+                raise ConfigurationError(f"plugin {name!r}: {text}")
 
 
 def _call(impl: pluggy.HookImpl, register: Callable[..., None]) -> None:

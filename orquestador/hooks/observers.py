@@ -97,7 +97,7 @@ class Observers:
     def _call(self, hook: str, observer: Observer, arguments: Mapping[str, Any]) -> None:
         try:
             observer(arguments)
-        except Exception:
+        except (Exception, SystemExit):  # one that calls sys.exit() would end the thread of all
             self.failures[observer.plugin] += 1
             if self.failures[observer.plugin] == 1:
                 log.exception("plugin %r failed in %s; counted from now on", observer.plugin, hook)

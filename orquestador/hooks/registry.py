@@ -36,8 +36,8 @@ class RoleContext:
     out: TextIO
 
     def say(self, text: str) -> None:
-        """One line on standard output, at once."""
-        print(text, file=self.out, flush=True)
+        """One line on standard output, at once, in one write: the observers' thread prints too."""
+        print(f"{text}\n", end="", file=self.out, flush=True)
 
     def request_stop(self) -> None:
         """Ask the role to end, from any thread."""
@@ -117,7 +117,11 @@ class Registry:
             return found.make
         known = found.options.get("properties", {})
         options = {key: value for key, value in service.options.items() if key in known}
-        respond: Respond = found.make(**options).respond
+        try:
+            respond: Respond = found.make(**options).respond
+        except Exception as fault:
+            text = f"responder {name!r} of plugin {found.plugin!r} cannot be made"
+            raise ConfigurationError(f"{text}: {type(fault).__name__}: {fault}") from None
         return respond
 
     def vocabulary(self) -> Vocabulary:

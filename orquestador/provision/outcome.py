@@ -20,6 +20,7 @@ class Result(StrEnum):
     FAILED = "failed"
 
 
+DONE = (Result.CREATED, Result.THERE, Result.BOUND)
 FAULTS = (Result.CONFLICT, Result.REFUSED, Result.FAILED)
 
 
@@ -43,17 +44,18 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     faults = sum(counts[fault] for fault in FAULTS)
     words = [f"{counts[result]} {result}" for result in Result if counts[result]]
     if faults:
-        return f"partly applied: {', '.join(words)}"
+        applied = "partly" if faults < len(outcomes) else "nothing"
+        return f"{applied} applied: {', '.join(words)}"
     if not counts[Result.CREATED]:
         return f"nothing changed: {', '.join(words)}"
     return ", ".join(words)
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
-    """0 all done; 4 a conflict; 77 everything was refused; 3 partly applied."""
+    """0 all done; 4 a conflict; 77 refused, and nothing else was done; 3 partly applied."""
     results = {outcome.result for outcome in outcomes}
     if Result.CONFLICT in results:
         return 4
-    if results == {Result.REFUSED}:
+    if Result.REFUSED in results and not results & set(DONE):
         return 77
     return 3 if results & set(FAULTS) else 0

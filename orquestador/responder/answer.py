@@ -38,7 +38,7 @@ def answer(respond: Respond, ping: Ping, service: str) -> Answer | None:
             health = Health(details.pop("health", Health.OK))
             return Answer(health, fitting(details))
         raise TypeError(f"a responder returned {type(said).__name__}, not an Echo, a dict or None")
-    except Exception as fault:
+    except (Exception, SystemExit) as fault:  # sys.exit() on a worker ends nothing but the answer
         error = f"{type(fault).__name__}: {fault}"
         return Answer(Health.FAILING, {"error": error[:400]})
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
-from collections.abc import Iterable
-from types import TracebackType
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from orquestador.broker.loop_thread import LoopThread
@@ -32,7 +34,7 @@ class Responder:
     def __init__(
         self,
         name: str,
-        topology: Topology | None = None,
+        topology: Topology | str | Path | None = None,
         *,
         checks: Iterable[Check] = (),
         respond: Respond | None = None,
@@ -40,6 +42,8 @@ class Responder:
         provision: bool = True,
     ) -> None:
         settings = settle(url, os.environ)
+        if isinstance(topology, str | Path):
+            topology = Topology.load(topology)
         if topology is not None:
             watched = [service.name for service in topology.watched]
             if name not in watched:
@@ -65,12 +69,17 @@ class Responder:
         return self._serving.instance
 
     @property
+    def counts(self) -> Mapping[str, int]:
+        """Pings so far: answered, silent (nothing said), dropped (two in work), rejected."""
+        return MappingProxyType(self._serving.counts)
+
+    @property
     def failed(self) -> BaseException | None:
         """Why it gave up for good (Refused, Conflict), or None."""
         return self._thread.failed if self._thread else None
 
     def __enter__(self) -> Self:
-        self._thread = LoopThread(f"responder {self._serving.service}", self._serving.run)
+        self._thread = LoopThread(f"responder {self._serving.service}", self._serve)
         return self
 
     def __exit__(
@@ -80,6 +89,13 @@ class Responder:
         at: TracebackType | None,
     ) -> None:
         self.close()
+
+    async def _serve(self, stop: asyncio.Event) -> None:
+        try:
+            await self._serving.run(stop)
+        except Exception as fault:  # nobody waits for this thread: say it where it is read
+            log.error("%s no longer answers pings: %s", self._serving.service, fault)
+            raise
 
     def close(self) -> None:
         """Say goodbye and close, within about a second."""

@@ -128,10 +128,14 @@ class Serving:
             if stop.is_set():
                 return
             tag = await channel.consume(self.names.queue, partial(self._on_ping, channel))
-            self._publish(channel, self._echo("hello"))
-            established()
-            self.told.connected(str(connection.address))
-            await ended(connection.lost, channel.lost, until=(stop,))
+            hello, taken = self._publish(channel, self._echo("hello")), asyncio.Event()
+            hello.add_done_callback(lambda _done: taken.set())
+            await ended(connection.lost, channel.lost, until=(taken, stop))
+            if not stop.is_set():
+                await hello  # a wrong `user:`, a missing exchange or right to publish shows here
+                established()
+                self.told.connected(str(connection.address))
+                await ended(connection.lost, channel.lost, until=(stop,))
             await self._leave(channel, tag)
         finally:
             await connection.close()
@@ -141,7 +145,7 @@ class Serving:
         channel = await connection.channel()
         topology = self.names.topology
         if topology is not None and self.names.declares:
-            await declare(channel, topology, self.names.declares)
+            await declare(channel, topology, self.names.declares, (EVENTS,))
         told = False
         while not stop.is_set():
             try:

@@ -41,7 +41,7 @@ def parse_for(role: Role | None, argv: Sequence[str]) -> argparse.Namespace:
 def _parser() -> Parser:
     parser = Parser(
         prog="runner.py",
-        description="Run one role of the topology: a monitor, a mock, or one of your plugins.",
+        description="Run one service of the topology by its role: a built-in one or your plugin's.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,25 +11,16 @@ from orquestador.hooks import loading
 from orquestador.hooks.registry import Role
 from orquestador.run import arguments as command_line
 from orquestador.run import choosing, listing
-from orquestador.run.exits import DONE, UsageError, explain
-from orquestador.run.surroundings import address, log_to_stderr
+from orquestador.run.exits import DONE, UsageError, ending
+from orquestador.run.surroundings import address, log_to_stderr, print_anyway
 from orquestador.settings import Settings, settle
 from orquestador.topology.load import load
 from orquestador.topology.model import Service, Topology
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The exit code.  What a person can cause ends in a line, never in a traceback."""
-    try:
-        return _main(sys.argv[1:] if argv is None else argv)
-    except BrokenPipeError:
-        # The reader has gone (`| head`): nothing is left to say, and nowhere to say it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
-    except Exception as fault:
-        return explain(fault)
-    except KeyboardInterrupt as fault:
-        return explain(fault)
+    """The exit code."""
+    return ending(lambda: _main(sys.argv[1:] if argv is None else argv))
 
 
 def _main(argv: Sequence[str]) -> int:
@@ -41,11 +31,14 @@ def _main(argv: Sequence[str]) -> int:
     if sum([bool(given.role), given.all, given.list]) != 1:
         raise UsageError("say one of --role ROLE, --all or --list; --help shows more")
     log_to_stderr(given.verbose)
+    print_anyway()
     if role is not None and role.standalone:
         return _run_standalone(role, given, plugins)
+    if given.list:
+        print("\n".join(listing.of_plugins(plugins)))
     topology = load(given.topology, plugins.registry.vocabulary())
     if given.list:
-        print("\n".join(listing.lines(plugins, topology)))
+        print("\n".join(listing.of_services(topology)))
         return DONE
     settings = address(given.url).in_vhost(topology.vhost)
     if role is None:
@@ -73,7 +66,3 @@ def _run(
     from orquestador.run.lifecycle import run
 
     return run(role, service, topology, settings, given, plugins)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -14,6 +14,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from orquestador.hooks.registry import Registry
 from orquestador.run.exits import DONE, UsageError
@@ -74,7 +75,7 @@ async def _start(
     service: Service, settings: Settings, given: argparse.Namespace, *, shows: bool
 ) -> Child:
     """In a process group of its own: a Ctrl+C reaches the parent alone, which passes it on once."""
-    command = [sys.executable, "-m", "orquestador.run.cli"]
+    command = [sys.executable, "-m", "orquestador.run"]
     command += ["--role", service.role, "--name", service.name, "--topology", given.topology]
     for folder in given.plugins:
         command += ["--plugins", folder]
@@ -83,7 +84,7 @@ async def _start(
     inherits = shows and (sys.stdout.isatty() or given.json)
     process = await asyncio.create_subprocess_exec(
         *command,
-        env=_environment(settings, given),
+        env=_environment(given),
         stdin=DEVNULL,
         stdout=None if inherits else PIPE,
         stderr=asyncio.subprocess.STDOUT if not inherits else PIPE,
@@ -92,9 +93,14 @@ async def _start(
     return Child(service, process)
 
 
-def _environment(settings: Settings, given: argparse.Namespace) -> dict[str, str]:
-    """By the environment, not by --url: a password on a command line is there for all to see."""
-    return {**os.environ, "AMQP_URL": given.url} if given.url else dict(os.environ)
+def _environment(given: argparse.Namespace) -> dict[str, str]:
+    """By the environment, not by --url: a password on a command line is there for all to see.
+
+    The children find the library where this process did: in a checkout, whatever the folder.
+    """
+    found = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, found))}
+    return {**environ, "AMQP_URL": given.url} if given.url else environ
 
 
 async def _relay(child: Child, *, quiet: bool, raw: bool) -> None:
@@ -113,10 +119,10 @@ async def _watch_over(children: list[Child], registry: Registry, stop: asyncio.E
     stopping = asyncio.create_task(stop.wait())
     shows = [c for c in children if registry.roles[c.service.role].display]
     ends = {asyncio.create_task(child.process.wait()): child for child in shows or children}
-    await asyncio.wait(
-        [stopping, *ends],
-        return_when=asyncio.FIRST_COMPLETED if shows else asyncio.ALL_COMPLETED,
-    )
+    enough = asyncio.FIRST_COMPLETED if shows else asyncio.ALL_COMPLETED
+    over = asyncio.ensure_future(asyncio.wait(ends, return_when=enough))
+    await asyncio.wait([stopping, over], return_when=asyncio.FIRST_COMPLETED)
+    over.cancel()
     if stop.is_set():
         return DONE
     stopping.cancel()

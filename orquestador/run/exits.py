@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+from collections.abc import Callable
 
 from orquestador.errors import (
     BrokerError,
@@ -27,6 +29,30 @@ INTERRUPTED = 130
 
 class UsageError(ConfigurationError):
     """The command line asks for what cannot be done."""
+
+
+def ending(command: Callable[[], int]) -> int:
+    """Run a command to its exit code; what a person can cause ends in a line, not a traceback."""
+    try:
+        return _flushed(command)
+    except BrokenPipeError:
+        # The reader has gone (`| head`): nothing is left to say, and nowhere to say it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as fault:
+        return explain(fault)
+    except KeyboardInterrupt as fault:
+        return explain(fault)
+
+
+def _flushed(command: Callable[[], int]) -> int:
+    """What is still in the buffer meets a closed pipe here, not at the interpreter's end."""
+    try:
+        code = command()
+    except SystemExit as left:  # argparse's, after --help or a wrong option
+        code = int(left.code or DONE)
+    print(end="", flush=True)
+    return code
 
 
 def explain(fault: BaseException) -> int:

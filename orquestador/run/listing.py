@@ -8,8 +8,8 @@ from orquestador.hooks.loading import Plugins
 from orquestador.topology.model import Topology
 
 
-def lines(plugins: Plugins, topology: Topology) -> Iterator[str]:
-    """One line a thing, under a heading each."""
+def of_plugins(plugins: Plugins) -> Iterator[str]:
+    """One line a thing, under a heading each; whoever has no sound topology file needs it most."""
     registry = plugins.registry
     yield "roles:"
     for name, role in sorted(registry.roles.items()):
@@ -21,6 +21,10 @@ def lines(plugins: Plugins, topology: Topology) -> Iterator[str]:
     yield "plugins:"
     for name, origin in sorted(plugins.origins.items()):
         yield f"  {name:<14} {origin}"
+
+
+def of_services(topology: Topology) -> Iterator[str]:
+    """One line a service of the file."""
     yield f"services of {topology.path}:"
     for service in topology.services.values():
         watched = "watched" if service.watched else "not watched"

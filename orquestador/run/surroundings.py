@@ -1,7 +1,8 @@
-"""What a command takes from around it: the broker's address and where its log goes."""
+"""What a command takes from around it: the broker's address, its output, where its log goes."""
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -17,6 +18,12 @@ def address(url: str | None) -> Settings:
         return settle(url, os.environ)
     except ConfigurationError as fault:
         raise UsageError(str(fault)) from None
+
+
+def print_anyway() -> None:
+    """What the terminal's encoding lacks (an arrow in Latin-1) is a `?`, not the end of a line."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def log_to_stderr(verbose: int) -> None:

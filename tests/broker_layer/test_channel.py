@@ -1,0 +1,407 @@
+"""A channel's awaitables: each ends with its channel, and says the broker's own reason."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from orquestador.broker.channel import Channel
+from orquestador.broker.connection import ended
+from orquestador.broker.message import Delivery
+from orquestador.errors import (
+    BrokerError,
+    Conflict,
+    Locked,
+    Lost,
+    NotConfirmed,
+    NotFound,
+    Refused,
+    Unroutable,
+)
+from orquestador.topology.model import Binding, Exchange, Queue
+from tests.broker_layer.conftest import Restricted
+from tests.broker_layer.looping import connected, message, on_a_loop
+from tests.broker_layer.witness import Witness
+from tests.support import rabbitmq
+from tests.support.proxy import Proxy
+
+pytestmark = pytest.mark.rabbitmq
+
+
+async def fails(waiting: Any, kind: type[BrokerError], text: str) -> None:
+    with pytest.raises(kind) as raised:
+        await waiting
+    assert raised.type is kind and text in str(raised.value)
+
+
+# -- what the broker refuses
+
+
+@on_a_loop
+async def test_what_is_not_there_is_not_found(url: str) -> None:
+    async with connected(url) as connection:
+        channel = await connection.channel()
+        await fails(channel.declare_queue(Queue("none"), passive=True), NotFound, "no queue 'none'")
+        assert channel.lost.done() and not connection.lost.done()
+
+        channel = await connection.channel()
+        await fails(channel.consume("none", print), NotFound, "no queue 'none'")
+
+        channel = await connection.channel()
+        await channel.declare_queue(Queue("work"))
+        await fails(channel.bind("work", Binding("none")), NotFound, "no exchange 'none'")
+
+
+@on_a_loop
+async def test_a_queue_with_other_properties_is_a_conflict_with_both_values(url: str) -> None:
+    async with connected(url) as connection:
+        channel = await connection.channel()
+        await channel.declare_queue(Queue("work"))
+
+        again = Queue("work", arguments={"x-max-length": 10})
+        await fails(channel.declare_queue(again), Conflict, "inequivalent arg 'x-max-length'")
+
+
+@on_a_loop
+async def test_an_exchange_of_another_type_is_a_conflict(url: str) -> None:
+    async with connected(url) as connection:
+        channel = await connection.channel()
+        await channel.declare_exchange(Exchange("events", "topic"))
+
+        again = channel.declare_exchange(Exchange("events", "fanout"))
+        await fails(again, Conflict, "inequivalent arg 'type'")
+
+
+@on_a_loop
+async def test_an_argument_that_the_broker_does_not_take_is_a_conflict(url: str) -> None:
+    async with connected(url) as connection:
+        channel = await connection.channel()
+
+        wrong = Queue("work", arguments={"x-max-length": -1})
+        await fails(channel.declare_queue(wrong), Conflict, "invalid arg 'x-max-length'")
+
+
+@on_a_loop
+async def test_an_exclusive_queue_of_another_connection_is_locked(url: str) -> None:
+    async with connected(url) as one, connected(url) as other:
+        mine = Queue("mine", durable=False, exclusive=True)
+        await (await one.channel()).declare_queue(mine)
+
+        await fails((await other.channel()).declare_queue(mine), Locked, "RESOURCE_LOCKED")
+
+
+@on_a_loop
+async def test_a_user_without_the_right_is_refused(
+    url: str, restricted: Restricted, witness: Witness
+) -> None:
+    witness.declare("work")
+    async with connected(restricted("^$", "^$", "^$")) as connection:
+        channel = await connection.channel()
+        await fails(channel.declare_queue(Queue("new")), Refused, "ACCESS_REFUSED")
+        channel = await connection.channel()
+        await fails(channel.consume("work", print), Refused, "ACCESS_REFUSED")
+        channel = await connection.channel(confirms=True)
+        await fails(channel.publish(message("work", "amq.topic")), Refused, "ACCESS_REFUSED")
+
+
+@on_a_loop
+async def test_publishing_as_somebody_else_is_refused(url: str) -> None:
+    async with connected(url) as connection:
+        channel = await connection.channel(confirms=True)
+
+        await fails(channel.publish(message("work", user_id="bob")), Refused, "user_id")
+
+
+@on_a_loop
+async def test_a_broken_rule_of_acknowledging_is_a_loss_and_no_conflict(url: str) -> None:
+    async with connected(url) as connection:
+        channel = await connection.channel()
+        channel.ack(7)
+
+        with pytest.raises(Lost, match="unknown delivery tag"):
+            await ended(channel.lost, until=())
+
+
+# -- a channel that has gone
+
+
+@on_a_loop
+async def test_every_wait_ends_with_its_channel(url: str) -> None:
+    async with connected(url) as connection:
+        channel = await connection.channel(confirms=True)
+        waits = [
+            asyncio.ensure_future(wait)
+            for wait in (
+                channel.declare_queue(Queue("none"), passive=True),
+                channel.declare_queue(Queue("other")),
+                channel.prefetch(1),
+                channel.consume("other", print),
+            )
+        ]
+
+        faults = await asyncio.gather(*waits, return_exceptions=True)
+
+        assert [type(fault) for fault in faults] == [NotFound] * 4
+        assert len({id(fault) for fault in faults}) == 4  # each its own, with its own traceback
+
+
+@on_a_loop
+async def test_a_closed_channel_answers_with_its_reason_and_ignores_acknowledgements(
+    url: str,
+) -> None:
+    async with connected(url) as connection:
+        channel = await connection.channel(confirms=True)
+        await fails(channel.declare_queue(Queue("none"), passive=True), NotFound, "none")
+
+        await fails(channel.declare_queue(Queue("work")), NotFound, "none")
+        await fails(channel.publish(message()), NotFound, "none")
+        channel.ack(1)
+        channel.reject(1, requeue=True)
+        await channel.close()
+
+
+@on_a_loop
+async def test_unconfirmed_messages_are_lost_with_the_connection(
+    node: rabbitmq.Node, vhost: str, proxy: Proxy
+) -> None:
+    async with connected(node.address(vhost, port=proxy.port)) as connection:
+        channel = await connection.channel(confirms=True)
+        confirms = [channel.publish(message(message_id=str(n))) for n in range(20)]
+        proxy.cut()
+
+        faults = await asyncio.gather(*confirms, return_exceptions=True)
+
+        assert {type(fault) for fault in faults} == {Lost}
+
+
+@on_a_loop
+async def test_a_channel_may_be_closed_twice(url: str) -> None:
+    async with connected(url) as connection:
+        channel = await connection.channel()
+        await channel.close()
+        await channel.close()
+
+        assert not connection.lost.done()
+
+
+# -- publishing
+
+
+@on_a_loop
+async def test_what_a_queue_has_taken_is_confirmed(url: str, witness: Witness) -> None:
+    witness.declare("work")
+    async with connected(url) as connection:
+        channel = await connection.channel(confirms=True)
+        confirms = [channel.publish(message(message_id=str(n), mandatory=True)) for n in range(500)]
+
+        await asyncio.gather(*confirms)
+
+        assert witness.messages("work") == 500
+
+
+@on_a_loop
+async def test_the_properties_of_a_message_arrive(url: str, witness: Witness) -> None:
+    witness.declare("work")
+    async with connected(url) as connection:
+        channel = await connection.channel(confirms=True)
+        await channel.publish(
+            message(
+                type="ping",
+                app_id="billing",
+                correlation_id="9",
+                user_id="guest",
+                content_type="application/json",
+                headers={"tries": 1},
+                timestamp=1_700_000_000,
+                persistent=True,
+            )
+        )
+
+    got = witness.wait_for("work").properties
+    assert (got.type, got.app_id, got.correlation_id) == ("ping", "billing", "9")
+    assert (got.user_id, got.content_type, got.headers) == (
+        "guest",
+        "application/json",
+        {"tries": 1},
+    )
+    assert (got.message_id, got.timestamp, got.delivery_mode) == ("1", 1_700_000_000, 2)
+
+
+@on_a_loop
+async def test_a_mandatory_message_that_no_queue_takes_is_unroutable(url: str) -> None:
+    async with connected(url) as connection:
+        channel = await connection.channel(confirms=True)
+
+        await fails(
+            channel.publish(message("nowhere", "amq.topic", mandatory=True)),
+            Unroutable,
+            "exchange 'amq.topic', routing key 'nowhere'",
+        )
+        await channel.publish(message("nowhere", "amq.topic"))  # not mandatory: dropped
+
+
+@on_a_loop
+async def test_a_full_queue_that_refuses_leaves_the_message_unconfirmed(
+    url: str, witness: Witness
+) -> None:
+    witness.declare("full", **{"x-max-length": 1, "x-overflow": "reject-publish"})
+    async with connected(url) as connection:
+        channel = await connection.channel(confirms=True)
+        await channel.publish(message("full"))
+
+        # The broker counts after it has confirmed: the first refused is one of the next few.
+        more = [channel.publish(message("full", message_id=str(n))) for n in range(20)]
+        faults = await asyncio.gather(*more, return_exceptions=True)
+
+        assert NotConfirmed in {type(fault) for fault in faults}
+        assert {type(fault) for fault in faults} <= {NotConfirmed, type(None)}
+
+
+@on_a_loop
+async def test_an_exchange_that_is_not_there_fails_the_publish(url: str) -> None:
+    async with connected(url) as connection:
+        channel = await connection.channel(confirms=True)
+
+        await fails(channel.publish(message("x", "none")), NotFound, "no exchange 'none'")
+
+
+@on_a_loop
+async def test_without_confirms_a_publish_is_done_at_once(url: str) -> None:
+    async with connected(url) as connection:
+        assert (await connection.channel()).publish(message()).done()
+
+
+@on_a_loop
+async def test_a_publisher_that_no_longer_waits_harms_no_other(url: str, witness: Witness) -> None:
+    witness.declare("work")
+    async with connected(url) as connection:
+        channel = await connection.channel(confirms=True)
+        impatient, patient = channel.publish(message()), channel.publish(message(message_id="2"))
+        impatient.cancel()
+
+        await patient
+        assert witness.messages("work") == 2
+
+
+# -- consuming
+
+
+async def consuming(channel: Channel, queue: str, **more: Any) -> asyncio.Queue[Delivery]:
+    arrived: asyncio.Queue[Delivery] = asyncio.Queue()
+    await channel.consume(queue, arrived.put_nowait, **more)
+    return arrived
+
+
+@on_a_loop
+async def test_what_is_not_acknowledged_comes_again(url: str, witness: Witness) -> None:
+    witness.declare("work")
+    witness.put("", "work", b"a job", content_type="text/plain")
+    async with connected(url) as connection:
+        first = await (await consuming(await connection.channel(), "work")).get()
+        assert (first.body, first.redelivered, first.content_type) == (
+            b"a job",
+            False,
+            "text/plain",
+        )
+
+    async with connected(url) as connection:
+        channel = await connection.channel()
+        again = await (await consuming(channel, "work")).get()
+        assert again.redelivered
+        channel.ack(again.tag)
+        await channel.close()
+    assert witness.messages("work") == 0
+
+
+@on_a_loop
+async def test_prefetch_bounds_what_is_in_hand(url: str, witness: Witness) -> None:
+    witness.declare("work")
+    for _ in range(5):
+        witness.put("", "work", b"a job")
+    async with connected(url) as connection:
+        arrived = await consuming(await connection.channel(prefetch=2), "work")
+        await arrived.get(), await arrived.get()
+
+        assert arrived.empty() and witness.messages("work") == 3
+
+
+@on_a_loop
+async def test_an_exception_in_a_callback_is_a_defect_and_no_outage(
+    url: str, witness: Witness
+) -> None:
+    witness.declare("work")
+    async with connected(url) as connection:
+        channel = await connection.channel()
+
+        def on_delivery(_delivery: Delivery) -> None:
+            raise ValueError("a bug of ours")
+
+        await channel.consume("work", on_delivery)
+        witness.put("", "work", b"x")
+
+        with pytest.raises(ValueError, match="a bug of ours"):
+            await ended(connection.lost, until=())
+        with pytest.raises(ValueError, match="a bug of ours"):
+            await ended(channel.lost, until=())
+        with pytest.raises(ValueError, match="a bug of ours"):
+            await channel.declare_queue(Queue("other"))
+
+
+@on_a_loop
+async def test_a_consumer_whose_queue_is_deleted_loses_its_channel(
+    url: str, witness: Witness
+) -> None:
+    witness.declare("work")
+    async with connected(url) as connection:
+        channel = await connection.channel()
+        await channel.consume("work", print)
+        witness.delete("work")
+
+        with pytest.raises(Lost, match="queue 'work' was deleted"):
+            await ended(channel.lost, until=())
+        assert not connection.lost.done()
+
+
+@on_a_loop
+async def test_a_consumer_may_be_told_instead_and_the_channel_lives_on(
+    url: str, witness: Witness
+) -> None:
+    witness.declare("work")
+    async with connected(url) as connection:
+        channel, told = await connection.channel(), asyncio.Event()
+        tag = await channel.consume("work", print, on_cancelled=told.set)
+        witness.delete("work")
+
+        await told.wait()
+        await channel.cancel(tag)
+        assert (await channel.declare_queue(Queue("other"))).name == "other"
+
+
+@on_a_loop
+async def test_a_cancelled_consumer_gets_nothing_more(url: str, witness: Witness) -> None:
+    witness.declare("work")
+    async with connected(url) as connection:
+        channel = await connection.channel()
+        arrived: asyncio.Queue[Delivery] = asyncio.Queue()
+        tag = await channel.consume("work", arrived.put_nowait)
+        await channel.cancel(tag)
+        await channel.cancel(tag)
+        witness.put("", "work", b"x")
+
+        assert (await channel.declare_queue(Queue("work"), passive=True)).consumers == 0
+        assert arrived.empty()
+
+
+@on_a_loop
+async def test_a_declared_queue_tells_its_messages_and_consumers(
+    url: str, witness: Witness
+) -> None:
+    witness.declare("work")
+    witness.put("", "work", b"x")
+    async with connected(url) as connection:
+        channel = await connection.channel()
+        declared = await channel.declare_queue(Queue("work"))
+
+        assert (declared.name, declared.messages, declared.consumers) == ("work", 1, 0)
