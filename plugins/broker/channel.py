@@ -1,0 +1,519 @@
+"""A channel: content put together, publishing and confirms, deliveries and what becomes of them.
+
+The methods of the classes `exchange` and `queue` are in `topology`; frames and heartbeats are the
+connection's.  Everything is done before the next frame is read.
+Source: AMQP 0-9-1 specification, section 2.1.2; rabbitmq.com/docs/confirms, /docs/channels.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from secrets import token_urlsafe
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pamqp import base, commands
+from pamqp.commands import Basic
+
+from . import topology
+from .arguments import check_consumer
+from .delivery import ChannelConsumer, get_ok, properties_of
+from .errors import Malformed, Refused, exchange_label, queue_label
+from .message import Message, Properties, carbon_copies, parse_expiration
+from .queue import Entry, Queue
+from .wire import (
+    BASIC,
+    BODY,
+    HEADER,
+    METHOD,
+    arguments_of,
+    decode_content_header,
+    decode_method,
+    encode_content,
+    encode_method,
+    short,
+)
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+_INDEX = struct.Struct(">I")
+_ACK = struct.Struct(">QB")
+_PUBLISH, _ACK_INDEX = (_INDEX.pack(m.index) for m in (Basic.Publish, Basic.Ack))
+_NO_ROUTE = struct.Struct(">H").pack(312) + short("NO_ROUTE")
+_RETURN = _INDEX.pack(Basic.Return.index) + _NO_ROUTE
+
+
+class Unacked(NamedTuple):
+    """A delivery that waits for its acknowledgement; `consumer` is None for one that was got."""
+
+    queue: Queue
+    entry: Entry
+    consumer: ChannelConsumer | None
+
+
+class Incoming:
+    """A message of which not all frames are here.  `size` in bytes, None before its header."""
+
+    __slots__ = ("exchange", "flags", "key", "missing", "parts", "properties", "size")
+
+    def __init__(self, payload: bytes) -> None:
+        try:
+            start = 7 + payload[6]
+            self.exchange = payload[7:start].decode()
+            end = start + 1 + payload[start]
+            self.key = payload[start + 1 : end].decode()
+            self.flags = payload[end]
+        except IndexError:
+            raise Malformed("Basic.Publish is cut off") from None
+        except UnicodeDecodeError:
+            raise Malformed("Malformed UTF-8 in shortstr") from None
+        self.size: int | None = None
+        self.missing = 0
+        self.properties = b""
+        self.parts: list[bytes] = []
+
+
+class Channel:
+    """One channel of a connection, open from its channel.open on.
+
+    `prefetch` is what new consumers get, `prefetch_total` the limit for all of them together;
+    0 is no limit.  `consumed` counts unacknowledged deliveries to consumers.
+    """
+
+    def __init__(self, number: int, connection: Connection) -> None:
+        self.number = number
+        self.connection = connection
+        self.vhost = connection.broker.vhost
+        self.last_queue = ""
+        """The queue that this channel declared last: what an empty queue name means."""
+        self.prefetch = 0
+        self.prefetch_total = 0
+        self.consumed = 0
+        self.consumers: dict[str, ChannelConsumer] = {}
+        self.unacked: dict[int, Unacked] = {}
+        self.closing = False
+        self._confirming = False
+        self._published = 0
+        self._confirmed = 0
+        self._next_tag = 1
+        self._incoming: Incoming | None = None
+
+    # Frames in
+
+    def receive(self, kind: int, payload: bytes) -> None:
+        """One frame for this channel.  Raises Refused where the connection must end for it."""
+        if self.closing:
+            self._receive_closing(kind, payload)
+        elif kind == METHOD:
+            self._receive_method(payload)
+        elif kind == HEADER:
+            self._receive_header(payload)
+        elif kind == BODY:
+            self._receive_body(payload)
+        else:
+            raise Refused("UNEXPECTED_FRAME", f"type {kind}, all octets = <<>>")
+
+    def _receive_closing(self, kind: int, payload: bytes) -> None:
+        """After our channel.close all is thrown away, but for the close that ends it."""
+        if kind != METHOD:
+            return
+        if payload[:4] == _INDEX.pack(commands.Channel.CloseOk.index):
+            self.connection.forget_channel(self)
+        elif payload[:4] == _INDEX.pack(commands.Channel.Close.index):
+            self.reply(commands.Channel.CloseOk)
+
+    def _receive_method(self, payload: bytes) -> None:
+        if self._incoming is not None:
+            raise self._unexpected()
+        if payload[:4] == _PUBLISH:
+            self._incoming = Incoming(payload)
+            return
+        if payload[:4] == _ACK_INDEX and len(payload) == 13:
+            tag, multiple = _ACK.unpack_from(payload, 4)
+            self._attempt(Basic.Ack, lambda: self._ack(tag, bool(multiple)))
+            return
+        try:
+            method = decode_method(payload)
+        except KeyError:
+            raise Refused("COMMAND_INVALID", "unimplemented method") from None
+        handler = HANDLERS.get(type(method))
+        if handler is None:
+            raise Refused("NOT_IMPLEMENTED", f"{method.name} is not supported by this broker")
+        self._attempt(type(method), lambda: handler(self, method))
+
+    def _attempt(self, method: type[base.Frame], act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Refused as refused:
+            if refused.closes_connection:
+                self.connection.fail(refused, method.index)
+            else:
+                self._fail(refused, method.index)
+
+    def _receive_header(self, payload: bytes) -> None:
+        incoming = self._incoming
+        if incoming is None or incoming.size is not None:
+            raise self._unexpected()
+        class_id, size, incoming.properties = decode_content_header(payload)
+        if class_id != BASIC:
+            raise Refused(
+                "UNEXPECTED_FRAME",
+                f"expected content header for class {BASIC}, got one for class {class_id} instead",
+            )
+        incoming.size = incoming.missing = size
+        if not size:
+            self._complete(incoming)
+
+    def _receive_body(self, payload: bytes) -> None:
+        incoming = self._incoming
+        if incoming is None or incoming.size is None:
+            raise self._unexpected()
+        incoming.parts.append(payload)
+        incoming.missing -= len(payload)
+        if incoming.missing < 0:
+            raise Refused("UNEXPECTED_FRAME", "a message body is longer than its header says")
+        self.connection.check_size(incoming.size)
+        if not incoming.missing:
+            self._complete(incoming)
+
+    def _unexpected(self) -> Refused:
+        incoming = self._incoming
+        if incoming is None:
+            text = "expected method frame, got non method frame instead"
+        elif incoming.size is None:
+            text = (
+                f"expected content header for class {BASIC}, got non content header frame instead"
+            )
+        else:
+            text = "expected content body, got non content body frame instead"
+        return Refused("UNEXPECTED_FRAME", text)
+
+    def _complete(self, incoming: Incoming) -> None:
+        self._incoming = None
+        self.connection.publishes = True
+        self._attempt(Basic.Publish, lambda: self._publish(incoming))
+
+    # Publishing
+
+    def _publish(self, incoming: Incoming) -> None:
+        mandatory, immediate = incoming.flags & 1, incoming.flags & 2
+        if immediate:
+            raise Refused("NOT_IMPLEMENTED", "immediate=true")
+        exchange = self.vhost.exchange(incoming.exchange)
+        if exchange.internal:
+            raise Refused(
+                "ACCESS_REFUSED", f"cannot publish to internal {exchange_label(exchange.name)}"
+            )
+        message = self._message(incoming)
+        self._published += self._confirming
+        queues = self.vhost.route(exchange, message)
+        if not queues and mandatory:
+            method = _RETURN + message.routing
+            self._send_content(method, message.properties, message.body)
+        taken = [queue.publish(message) for queue in queues]
+        if self._confirming:
+            if all(taken):
+                self.connection.owe_confirms(self)
+            else:
+                self._refuse()
+
+    def _message(self, incoming: Incoming) -> Message:
+        raw = incoming.properties
+        properties = Properties.scan(raw)
+        if properties.user_id is not None and properties.user_id != self.connection.user:
+            raise Refused(
+                "PRECONDITION_FAILED",
+                f"user_id property set to '{properties.user_id}' but authenticated user was "
+                f"'{self.connection.user}'",
+            )
+        expiration = parse_expiration(properties.read_expiration())
+        keys: tuple[str, ...] = (incoming.key,)
+        if properties.headers is not None:
+            headers = properties.read_headers()
+            keys += carbon_copies(headers)
+            if headers.pop("BCC", None) is not None:
+                raw = properties.with_headers(headers, keep_expiration=True)
+        parts = incoming.parts
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        return Message(incoming.exchange, keys, raw, body, expiration)
+
+    def _refuse(self) -> None:
+        """A full queue said no: a nack for this one, after the acks for all before it."""
+        number = self._published
+        self._published -= 1
+        self.send_confirms()
+        self._published = self._confirmed = number
+        self.send(Basic.Nack, number, False, False)
+
+    def send_confirms(self) -> None:
+        """Acknowledge all that was published since the last time, in one method."""
+        if self._published > self._confirmed:
+            several = self._published - self._confirmed > 1
+            self._confirmed = self._published
+            self.send(Basic.Ack, self._published, several)
+
+    # Frames out
+
+    def send(self, method: type[base.Frame], *values: Any) -> None:
+        self.connection.send(encode_method(self.number, method, *values))
+
+    def reply(self, method: type[base.Frame], *values: Any, nowait: bool = False) -> None:
+        if not nowait:
+            self.send(method, *values)
+
+    def _send_content(self, method: bytes, properties: bytes, body: bytes) -> None:
+        largest = self.connection.frame_max
+        self.connection.send(encode_content(self.number, method, properties, body, largest))
+
+    def deliver(self, consumer: ChannelConsumer, queue: Queue, entry: Entry) -> None:
+        tag = self._next_tag
+        self._next_tag += 1
+        if consumer.no_ack:
+            queue.ack(entry)
+        else:
+            self.unacked[tag] = Unacked(queue, entry, consumer)
+            consumer.unacked += 1
+            self.consumed += 1
+        frames = encode_content(
+            self.number,
+            consumer.method(tag, entry),
+            properties_of(queue, entry),
+            entry.message.body,
+            self.connection.frame_max,
+        )
+        self.connection.deliver(queue.name, frames)
+
+    def consumer_lost(self, consumer: ChannelConsumer) -> None:
+        """Its queue is gone; the client is told if it said that it listens."""
+        if self.consumers.pop(consumer.tag, None) and self.connection.can("consumer_cancel_notify"):
+            self.send(Basic.Cancel, consumer.tag, True)
+
+    # Consuming
+
+    def get(self, method: Basic.Get) -> None:
+        queue = self.vhost.queue(self.queue_name(method.queue), self.connection)
+        _check_gettable(queue)
+        entry = queue.get()
+        if entry is None:
+            self.send(Basic.GetEmpty, "")
+            return
+        tag = self._next_tag
+        self._next_tag += 1
+        if method.no_ack:
+            queue.ack(entry)
+        else:
+            self.unacked[tag] = Unacked(queue, entry, None)
+        properties = properties_of(queue, entry)
+        self._send_content(get_ok(tag, entry, len(queue)), properties, entry.message.body)
+
+    def consume(self, method: Basic.Consume) -> None:
+        name = self.queue_name(method.queue)
+        if method.consumer_tag in self.consumers:
+            raise Refused("NOT_ALLOWED", f"attempt to reuse consumer tag '{method.consumer_tag}'")
+        queue = self.vhost.queue(name, self.connection)
+        arguments = arguments_of(method)
+        check_consumer(name, queue.options.type, arguments)
+        taken = queue.round.all if method.exclusive else queue.round.exclusive
+        if taken or (method.exclusive and queue.options.single_active):
+            raise Refused("ACCESS_REFUSED", f"{queue_label(name)} in exclusive use")
+        priority = arguments.get("x-priority")
+        consumer = ChannelConsumer(
+            self,
+            queue,
+            method.consumer_tag or f"amq.ctag-{token_urlsafe(16)}",
+            no_ack=method.no_ack,
+            exclusive=method.exclusive,
+            priority=priority.value if priority else 0,
+        )
+        self.consumers[consumer.tag] = consumer
+        self.reply(Basic.ConsumeOk, consumer.tag, nowait=method.nowait)
+        queue.add_consumer(consumer)
+        queue.pump()
+
+    def cancel(self, method: Basic.Cancel) -> None:
+        consumer = self.consumers.pop(method.consumer_tag or "", None)
+        self.reply(Basic.CancelOk, method.consumer_tag, nowait=method.nowait)
+        if consumer is not None:
+            consumer.queue.remove_consumers([consumer])
+            if not self.vhost.drop_if_unused(consumer.queue):
+                consumer.queue.pump()
+
+    def qos(self, method: Basic.Qos) -> None:
+        if method.prefetch_size:
+            raise Refused("NOT_IMPLEMENTED", f"prefetch_size!=0 ({method.prefetch_size})")
+        if method.global_:
+            self.prefetch_total = method.prefetch_count
+        else:
+            self.prefetch, self.prefetch_total = method.prefetch_count, 0
+        self.send(Basic.QosOk)
+        self.resume()
+
+    def resume(self) -> None:
+        """The connection drained, or a limit rose: consumers that waited may take again."""
+        for consumer in list(self.consumers.values()):
+            if consumer.waiting and consumer.queue.rejoin(consumer):
+                consumer.queue.pump()
+
+    # Acknowledgements
+
+    def _settle(self, tag: int, multiple: bool) -> list[Unacked]:
+        """The deliveries that a tag stands for, oldest first, no longer this channel's."""
+        if not multiple:
+            settled = self.unacked.pop(tag, None)
+            found = [] if settled is None else [settled]
+        elif not tag:
+            found = list(self.unacked.values())
+            self.unacked.clear()
+            return self._freed(found)
+        else:
+            tags = [held for held in self.unacked if held <= tag] if tag in self.unacked else []
+            found = [self.unacked.pop(held) for held in tags]
+        if not found:
+            raise Refused("PRECONDITION_FAILED", f"unknown delivery tag {tag}")
+        return self._freed(found)
+
+    def _freed(self, settled: list[Unacked]) -> list[Unacked]:
+        for _, _, consumer in settled:
+            if consumer is not None:
+                consumer.unacked -= 1
+                self.consumed -= 1
+        return settled
+
+    def _ack(self, tag: int, multiple: bool) -> None:
+        settled = self._settle(tag, multiple)
+        for queue, entry, _ in settled:
+            queue.ack(entry)
+        for queue in self._rejoin(settled):
+            queue.pump()
+
+    def _reject(self, tag: int, multiple: bool, requeue: bool) -> None:
+        settled = self._settle(tag, multiple)
+        # Who held a message may take again before it goes back: a consumer of high priority gets
+        # its own message once more rather than one of low priority.
+        awake = self._rejoin(settled)
+        if requeue:
+            self._requeue(settled)
+        else:
+            for queue, entry, _ in settled:
+                queue.discard(entry)
+        for queue in awake:
+            queue.pump()
+
+    def _rejoin(self, settled: list[Unacked]) -> list[Queue]:
+        """Consumers that can take again join their rounds; the queues whose rounds grew."""
+        if self.prefetch_total:
+            freed = list(self.consumers.values())
+        else:
+            freed = [consumer for _, _, consumer in settled if consumer is not None]
+        return [one.queue for one in freed if one.waiting and one.queue.rejoin(one)]
+
+    def _requeue(self, settled: list[Unacked]) -> None:
+        by_queue: dict[Queue, list[Entry]] = {}
+        for queue, entry, _ in settled:
+            by_queue.setdefault(queue, []).append(entry)
+        for queue, entries in by_queue.items():
+            queue.requeue(entries)
+
+    def _recover(self, requeue: bool) -> None:
+        if not requeue:
+            raise Refused("NOT_IMPLEMENTED", "requeue=false")
+        settled = self._freed(list(self.unacked.values()))
+        self.unacked.clear()
+        awake = self._rejoin(settled)
+        self._requeue(settled)
+        for queue in awake:
+            queue.pump()
+
+    # Names
+
+    def queue_name(self, name: str) -> str:
+        """A queue name as a method has it; an empty one is the last declared on this channel."""
+        if not name and not self.last_queue:
+            raise Refused("NOT_FOUND", "no previously declared queue")
+        return name or self.last_queue
+
+    # The end
+
+    def select_confirms(self, method: commands.Confirm.Select) -> None:
+        self._confirming = True
+        self.reply(commands.Confirm.SelectOk, nowait=method.nowait)
+
+    def flow(self, method: commands.Channel.Flow) -> None:
+        if not method.active:
+            raise Refused("NOT_IMPLEMENTED", "active=false")
+        self.send(commands.Channel.FlowOk, True)
+
+    def close(self, _: commands.Channel.Close) -> None:
+        self.release()
+        self.connection.forget_channel(self)
+        self.reply(commands.Channel.CloseOk)
+
+    def _fail(self, refused: Refused, index: int) -> None:
+        """End this channel, and only this one; what it held goes back at once."""
+        self.send_confirms()
+        self.send(
+            commands.Channel.Close, refused.code, refused.reply_text, index >> 16, index & 0xFFFF
+        )
+        self.closing = True
+        self._incoming = None
+        self.connection.broker.log(f"{self.connection.name}: channel {self.number}: {refused}")
+        self.release()
+
+    def release(self) -> None:
+        """Consumers out first, then messages back, then on to whoever is left."""
+        consumers, self.consumers = list(self.consumers.values()), {}
+        settled = self._freed(list(self.unacked.values()))
+        self.unacked.clear()
+        entries: dict[Queue, list[Entry]] = {consumer.queue: [] for consumer in consumers}
+        for queue, entry, _ in settled:
+            entries.setdefault(queue, []).append(entry)
+        for queue, back in entries.items():
+            mine = [consumer for consumer in consumers if consumer.queue is queue]
+            queue.remove_consumers(mine)
+            if not mine or not self.vhost.drop_if_unused(queue):
+                queue.requeue(back)
+                queue.pump()
+            else:
+                for entry in back:
+                    queue.ack(entry)
+
+
+def _check_gettable(queue: Queue) -> None:
+    if queue.options.type == "stream":
+        raise Refused(
+            "NOT_IMPLEMENTED", f"basic.get not supported by stream queues {queue_label(queue.name)}"
+        )
+    if queue.options.type == "quorum" and queue.options.single_active:
+        raise Refused(
+            "RESOURCE_LOCKED",
+            f"cannot obtain access to locked {queue_label(queue.name)}. basic.get operations are "
+            "not supported by quorum queues with single active consumer",
+        )
+
+
+def _second_open(channel: Channel, _: commands.Channel.Open) -> None:
+    raise Refused("CHANNEL_ERROR", "second 'channel.open' seen")
+
+
+def _recover_and_say(channel: Channel, method: Basic.Recover) -> None:
+    channel._recover(method.requeue)
+    channel.send(Basic.RecoverOk)
+
+
+HANDLERS: dict[type[base.Frame], Callable[[Channel, Any], None]] = {
+    commands.Channel.Open: _second_open,
+    commands.Channel.Close: Channel.close,
+    commands.Channel.Flow: Channel.flow,
+    commands.Confirm.Select: Channel.select_confirms,
+    Basic.Get: Channel.get,
+    Basic.Consume: Channel.consume,
+    Basic.Cancel: Channel.cancel,
+    Basic.Qos: Channel.qos,
+    Basic.Ack: lambda channel, m: channel._ack(m.delivery_tag, m.multiple),
+    Basic.Nack: lambda channel, m: channel._reject(m.delivery_tag, m.multiple, m.requeue),
+    Basic.Reject: lambda channel, m: channel._reject(m.delivery_tag, False, m.requeue),
+    Basic.RecoverAsync: lambda channel, m: channel._recover(m.requeue),
+    Basic.Recover: _recover_and_say,
+    **topology.HANDLERS,
+}

@@ -1,0 +1,48 @@
+"""Serving on an address until told to stop: what the role, the command and the tests share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from .options import address, explain
+from .server import Broker
+
+
+async def serve(
+    listen: str,
+    *,
+    control: str | None,
+    allow_remote: bool,
+    stop: asyncio.Event,
+    say: Callable[[str], None],
+) -> None:
+    """Run a broker at `listen`, and its faults at `control` if that is set, until `stop` is set.
+
+    Says its address once clients can connect.  Raises ConfigurationError, one line, for an address
+    that cannot be had.
+    """
+    host, port = address(listen, "--listen", allow_remote=allow_remote)
+    broker = Broker()
+    try:
+        try:
+            port = await broker.listen(host, port)
+        except OSError as fault:
+            raise explain(fault, "--listen", host, port) from fault
+        say(f"amqp://guest:guest@{host}:{port}/ ready; in memory only, nothing is persisted")
+        if control is not None:
+            await _listen_for_faults(broker, control, say)
+        await stop.wait()
+    finally:
+        await broker.close()
+
+
+async def _listen_for_faults(broker: Broker, control: str, say: Callable[[str], None]) -> None:
+    from .control import Control
+
+    host, port = address(control, "--control", allow_remote=False)
+    try:
+        port = await Control(broker).listen(host, port)
+    except OSError as fault:
+        raise explain(fault, "--control", host, port) from fault
+    say(f"faults: http://{host}:{port}/")
