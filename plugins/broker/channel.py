@@ -47,9 +47,17 @@ _RETURN = _INDEX.pack(Basic.Return.index) + _NO_ROUTE
 class Unacked(NamedTuple):
     """A delivery that waits for its acknowledgement; `consumer` is None for one that was got."""
 
+    tag: int
     queue: Queue
     entry: Entry
     consumer: ChannelConsumer | None
+
+    @property
+    def settles_with(self) -> tuple[str, int, str]:
+        """What is settled together and before what: by queue, then gets, then by consumer."""
+        if self.consumer is None:
+            return self.queue.name, self.tag, ""
+        return self.queue.name, 1 << 64, self.consumer.tag
 
 
 class Incoming:
@@ -272,7 +280,7 @@ class Channel:
         if consumer.no_ack:
             queue.ack(entry)
         else:
-            self.unacked[tag] = Unacked(queue, entry, consumer)
+            self.unacked[tag] = Unacked(tag, queue, entry, consumer)
             consumer.unacked += 1
             self.consumed += 1
         frames = encode_content(
@@ -303,7 +311,7 @@ class Channel:
         if method.no_ack:
             queue.ack(entry)
         else:
-            self.unacked[tag] = Unacked(queue, entry, None)
+            self.unacked[tag] = Unacked(tag, queue, entry, None)
         properties = properties_of(queue, entry)
         self._send_content(get_ok(tag, entry, len(queue)), properties, entry.message.body)
 
@@ -374,56 +382,43 @@ class Channel:
         return self._freed(found)
 
     def _freed(self, settled: list[Unacked]) -> list[Unacked]:
-        for _, _, consumer in settled:
-            if consumer is not None:
-                consumer.unacked -= 1
+        for unacked in settled:
+            if unacked.consumer is not None:
+                unacked.consumer.unacked -= 1
                 self.consumed -= 1
         return settled
 
     def _ack(self, tag: int, multiple: bool) -> None:
-        settled = self._settle(tag, multiple)
-        for queue, entry, _ in settled:
-            queue.ack(entry)
-        for queue in self._rejoin(settled):
-            queue.pump()
+        self._finish(self._settle(tag, multiple), Queue.ack_all)
 
     def _reject(self, tag: int, multiple: bool, requeue: bool) -> None:
-        settled = self._settle(tag, multiple)
-        # Who held a message may take again before it goes back: a consumer of high priority gets
-        # its own message once more rather than one of low priority.
-        awake = self._rejoin(settled)
-        if requeue:
-            self._requeue(settled)
-        else:
-            for queue, entry, _ in settled:
-                queue.discard(entry)
-        for queue in awake:
-            queue.pump()
+        self._finish(self._settle(tag, multiple), Queue.requeue if requeue else Queue.discard)
+
+    def _recover(self, requeue: bool) -> None:
+        if not requeue:
+            raise Refused("NOT_IMPLEMENTED", "requeue=false")
+        settled = list(self.unacked.values())
+        self.unacked.clear()
+        self._finish(self._freed(settled), Queue.requeue)
+
+    def _finish(self, settled: list[Unacked], how: Callable[[Queue, list[Entry]], None]) -> None:
+        """Settle group by group, as RabbitMQ does: what one frees is handed on before the next."""
+        for group in _groups(settled):
+            queue = group[0].queue
+            # Who held a message may take again before it goes back: a consumer of high priority
+            # gets its own message once more rather than one of low priority.
+            awake = self._rejoin(group)
+            how(queue, [unacked.entry for unacked in group])
+            for pumped in awake:
+                pumped.pump()
 
     def _rejoin(self, settled: list[Unacked]) -> list[Queue]:
         """Consumers that can take again join their rounds; the queues whose rounds grew."""
         if self.prefetch_total:
             freed = list(self.consumers.values())
         else:
-            freed = [consumer for _, _, consumer in settled if consumer is not None]
+            freed = [one.consumer for one in settled[:1] if one.consumer is not None]
         return [one.queue for one in freed if one.waiting and one.queue.rejoin(one)]
-
-    def _requeue(self, settled: list[Unacked]) -> None:
-        by_queue: dict[Queue, list[Entry]] = {}
-        for queue, entry, _ in settled:
-            by_queue.setdefault(queue, []).append(entry)
-        for queue, entries in by_queue.items():
-            queue.requeue(entries)
-
-    def _recover(self, requeue: bool) -> None:
-        if not requeue:
-            raise Refused("NOT_IMPLEMENTED", "requeue=false")
-        settled = self._freed(list(self.unacked.values()))
-        self.unacked.clear()
-        awake = self._rejoin(settled)
-        self._requeue(settled)
-        for queue in awake:
-            queue.pump()
 
     # Names
 
@@ -466,8 +461,8 @@ class Channel:
         settled = self._freed(list(self.unacked.values()))
         self.unacked.clear()
         entries: dict[Queue, list[Entry]] = {consumer.queue: [] for consumer in consumers}
-        for queue, entry, _ in settled:
-            entries.setdefault(queue, []).append(entry)
+        for unacked in settled:
+            entries.setdefault(unacked.queue, []).append(unacked.entry)
         for queue, back in entries.items():
             mine = [consumer for consumer in consumers if consumer.queue is queue]
             queue.remove_consumers(mine)
@@ -475,8 +470,16 @@ class Channel:
                 queue.requeue(back)
                 queue.pump()
             else:
-                for entry in back:
-                    queue.ack(entry)
+                queue.ack_all(back)
+
+
+def _groups(settled: list[Unacked]) -> list[list[Unacked]]:
+    if len(settled) == 1:
+        return [settled]
+    groups: dict[tuple[str, int, str], list[Unacked]] = {}
+    for unacked in settled:
+        groups.setdefault(unacked.settles_with, []).append(unacked)
+    return [groups[key] for key in sorted(groups)]
 
 
 def _check_gettable(queue: Queue) -> None:

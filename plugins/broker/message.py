@@ -185,7 +185,7 @@ def carbon_copies(headers: Table) -> tuple[str, ...]:
         if copies.kind != "array":
             raise Refused(
                 "PRECONDITION_FAILED",
-                f'invalid message: {{unacceptable_type_in_header,<<"{name}">>,{copies.kind}}}',
+                f'invalid message: {{unacceptable_type_in_header,"{name}",{copies.kind}}}',
             )
         keys += [item.value for item in copies.value if item.kind == "longstr"]
     return tuple(keys)

@@ -166,15 +166,19 @@ class Queue:
     def ack(self, entry: Entry) -> None:
         self._around.weigh(-entry.message.size)
 
-    def discard(self, entry: Entry) -> None:
-        """Rejected by whoever held it: a dead letter."""
-        self._bury(entry, "rejected")
+    def ack_all(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self.ack(entry)
+
+    def discard(self, entries: Iterable[Entry]) -> None:
+        """Rejected by whoever held them: dead letters."""
+        for entry in entries:
+            self._bury(entry, "rejected")
 
     def requeue(self, entries: Iterable[Entry]) -> None:
         """Give entries back to where they were, marked as redelivered."""
         if self.deleted:
-            for entry in entries:
-                self.ack(entry)
+            self.ack_all(entries)
             return
         kept = sorted(entry for entry in entries if self._may_return(entry))
         if not kept:

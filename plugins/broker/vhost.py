@@ -248,16 +248,21 @@ class VirtualHost:
     def unbind(
         self, source: str, destination: Destination, key: str, arguments: Table, user: object
     ) -> None:
-        """Remove a binding; one that is not there is fine.  Raises 403, 404, 405."""
-        exchange = self._ends(source, destination, user)
-        if exchange.unbind(Binding.make(destination, key, arguments)):
+        """Remove a binding; where it or one of its ends is not there, all is well.
+
+        Raises 403 for the default exchange, 405.
+        """
+        _check_ends(source, destination)
+        kind, name = destination
+        if kind == "queue" and name in self.queues:
+            self.queue(name, user)
+        exchange = self.exchanges.get(source)
+        if exchange and exchange.unbind(Binding.make(destination, key, arguments)):
             self._drop_if_unbound(exchange)
 
     def _ends(self, source: str, destination: Destination, user: object) -> Exchange:
         kind, name = destination
-        _check_not_default(source)
-        if kind == "exchange":
-            _check_not_default(name)
+        _check_ends(source, destination)
         exchange = self.exchange(source)
         if kind == "exchange":
             self.exchange(name)
@@ -362,6 +367,12 @@ def _check_replicated(name: str, *, durable: bool, exclusive: bool, auto_delete:
 def _check_not_default(name: str) -> None:
     if not name:
         raise Refused("ACCESS_REFUSED", "operation not permitted on the default exchange")
+
+
+def _check_ends(source: str, destination: Destination) -> None:
+    _check_not_default(source)
+    if destination[0] == "exchange":
+        _check_not_default(destination[1])
 
 
 def _reserved(kind: str, name: str) -> Refused:
