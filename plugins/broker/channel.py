@@ -1,7 +1,7 @@
-"""A channel: content put together, publishing and confirms, deliveries and what becomes of them.
+"""A channel: publishing and confirms, deliveries and what becomes of them.
 
-The methods of the classes `exchange` and `queue` are in `topology`; frames and heartbeats are the
-connection's.  Everything is done before the next frame is read.
+Messages are put together by `content`, the methods of the classes `exchange` and `queue` are in
+`topology`; frames and heartbeats are the connection's.  All is done before the next frame is read.
 Source: AMQP 0-9-1 specification, section 2.1.2; rabbitmq.com/docs/confirms, /docs/channels.
 """
 
@@ -17,18 +17,18 @@ from pamqp.commands import Basic
 
 from . import topology
 from .arguments import check_consumer
+from .content import Incoming, unexpected
 from .delivery import ChannelConsumer, get_ok, properties_of
-from .errors import Malformed, Refused, exchange_label, queue_label
-from .message import Message, Properties, carbon_copies, parse_expiration
+from .errors import Refused, exchange_label, queue_label
+from .message import Message, Properties, carbon_copies, check_size, parse_expiration
 from .queue import Entry, Queue
 from .wire import (
-    BASIC,
-    BODY,
     HEADER,
+    HEARTBEAT,
     METHOD,
     arguments_of,
-    decode_content_header,
     decode_method,
+    described,
     encode_content,
     encode_method,
     short,
@@ -58,28 +58,6 @@ class Unacked(NamedTuple):
         if self.consumer is None:
             return self.queue.name, self.tag, ""
         return self.queue.name, 1 << 64, self.consumer.tag
-
-
-class Incoming:
-    """A message of which not all frames are here.  `size` in bytes, None before its header."""
-
-    __slots__ = ("exchange", "flags", "key", "missing", "parts", "properties", "size")
-
-    def __init__(self, payload: bytes) -> None:
-        try:
-            start = 7 + payload[6]
-            self.exchange = payload[7:start].decode()
-            end = start + 1 + payload[start]
-            self.key = payload[start + 1 : end].decode()
-            self.flags = payload[end]
-        except IndexError:
-            raise Malformed("Basic.Publish is cut off") from None
-        except UnicodeDecodeError:
-            raise Malformed("Malformed UTF-8 in shortstr") from None
-        self.size: int | None = None
-        self.missing = 0
-        self.properties = b""
-        self.parts: list[bytes] = []
 
 
 class Channel:
@@ -115,12 +93,10 @@ class Channel:
             self._receive_closing(kind, payload)
         elif kind == METHOD:
             self._receive_method(payload)
-        elif kind == HEADER:
-            self._receive_header(payload)
-        elif kind == BODY:
-            self._receive_body(payload)
+        elif kind == HEARTBEAT:
+            raise Refused("UNEXPECTED_FRAME", described(kind, payload))
         else:
-            raise Refused("UNEXPECTED_FRAME", f"type {kind}, all octets = <<>>")
+            self._receive_content(kind, payload)
 
     def _receive_closing(self, kind: int, payload: bytes) -> None:
         """After our channel.close all is thrown away, but for the close that ends it."""
@@ -133,7 +109,7 @@ class Channel:
 
     def _receive_method(self, payload: bytes) -> None:
         if self._incoming is not None:
-            raise self._unexpected()
+            raise unexpected(self._incoming)
         if payload[:4] == _PUBLISH:
             self._incoming = Incoming(payload)
             return
@@ -159,43 +135,16 @@ class Channel:
             else:
                 self._fail(refused, method.index)
 
-    def _receive_header(self, payload: bytes) -> None:
-        incoming = self._incoming
-        if incoming is None or incoming.size is not None:
-            raise self._unexpected()
-        class_id, size, incoming.properties = decode_content_header(payload)
-        if class_id != BASIC:
-            raise Refused(
-                "UNEXPECTED_FRAME",
-                f"expected content header for class {BASIC}, got one for class {class_id} instead",
-            )
-        incoming.size = incoming.missing = size
-        if not size:
-            self._complete(incoming)
-
-    def _receive_body(self, payload: bytes) -> None:
-        incoming = self._incoming
-        if incoming is None or incoming.size is None:
-            raise self._unexpected()
-        incoming.parts.append(payload)
-        incoming.missing -= len(payload)
-        if incoming.missing < 0:
-            raise Refused("UNEXPECTED_FRAME", "a message body is longer than its header says")
-        self.connection.check_size(incoming.size)
-        if not incoming.missing:
-            self._complete(incoming)
-
-    def _unexpected(self) -> Refused:
+    def _receive_content(self, kind: int, payload: bytes) -> None:
         incoming = self._incoming
         if incoming is None:
-            text = "expected method frame, got non method frame instead"
-        elif incoming.size is None:
-            text = (
-                f"expected content header for class {BASIC}, got non content header frame instead"
-            )
-        else:
-            text = "expected content body, got non content body frame instead"
-        return Refused("UNEXPECTED_FRAME", text)
+            raise unexpected(None)
+        whole = incoming.add_header(payload) if kind == HEADER else incoming.add_body(payload)
+        if kind == HEADER:
+            largest = self.connection.broker.limits.message_max
+            self._attempt(Basic.Publish, lambda: check_size(incoming.size or 0, largest))
+        if whole and not self.closing:
+            self._complete(incoming)
 
     def _complete(self, incoming: Incoming) -> None:
         self._incoming = None
@@ -205,8 +154,7 @@ class Channel:
     # Publishing
 
     def _publish(self, incoming: Incoming) -> None:
-        mandatory, immediate = incoming.flags & 1, incoming.flags & 2
-        if immediate:
+        if incoming.immediate:
             raise Refused("NOT_IMPLEMENTED", "immediate=true")
         exchange = self.vhost.exchange(incoming.exchange)
         if exchange.internal:
@@ -216,7 +164,7 @@ class Channel:
         message = self._message(incoming)
         self._published += self._confirming
         queues = self.vhost.route(exchange, message)
-        if not queues and mandatory:
+        if not queues and incoming.mandatory:
             method = _RETURN + message.routing
             self._send_content(method, message.properties, message.body)
         taken = [queue.publish(message) for queue in queues]
@@ -242,9 +190,7 @@ class Channel:
             keys += carbon_copies(headers)
             if headers.pop("BCC", None) is not None:
                 raw = properties.with_headers(headers, keep_expiration=True)
-        parts = incoming.parts
-        body = parts[0] if len(parts) == 1 else b"".join(parts)
-        return Message(incoming.exchange, keys, raw, body, expiration)
+        return Message(incoming.exchange, keys, raw, incoming.body, expiration)
 
     def _refuse(self) -> None:
         """A full queue said no: a nack for this one, after the acks for all before it."""
@@ -312,7 +258,7 @@ class Channel:
             queue.ack(entry)
         else:
             self.unacked[tag] = Unacked(tag, queue, entry, None)
-        properties = properties_of(queue, entry)
+        properties = properties_of(queue, entry, got=True)
         self._send_content(get_ok(tag, entry, len(queue)), properties, entry.message.body)
 
     def consume(self, method: Basic.Consume) -> None:
@@ -344,8 +290,8 @@ class Channel:
         self.reply(Basic.CancelOk, method.consumer_tag, nowait=method.nowait)
         if consumer is not None:
             consumer.queue.remove_consumers([consumer])
-            if not self.vhost.drop_if_unused(consumer.queue):
-                consumer.queue.pump()
+            # RabbitMQ hands on to the next single active consumer at the next event, not at once.
+            self.vhost.drop_if_unused(consumer.queue)
 
     def qos(self, method: Basic.Qos) -> None:
         if method.prefetch_size:

@@ -14,7 +14,7 @@ from pamqp import base, commands
 from pamqp.commands import Connection as Method
 
 from .channel import Channel
-from .errors import Malformed, Refused
+from .errors import CODES, Malformed, Refused
 from .handshake import Handshake
 from .wire import (
     HEARTBEAT,
@@ -23,8 +23,8 @@ from .wire import (
     OVERHEAD,
     PROTOCOL,
     FrameReader,
-    FrameTooLarge,
     decode_method,
+    described,
     encode_method,
 )
 
@@ -97,8 +97,6 @@ class Connection(asyncio.Protocol):
         try:
             for kind, number, payload in self._reader.feed(data):
                 self._receive(kind, number, payload)
-        except FrameTooLarge as fault:
-            self._refuse_frame(str(fault))
         except Malformed as fault:
             self._refuse_frame(str(fault))
         except Exception as fault:
@@ -176,9 +174,9 @@ class Connection(asyncio.Protocol):
             elif kind == METHOD:
                 self._receive_method(payload)
             elif kind != HEARTBEAT:
-                raise Refused("UNEXPECTED_FRAME", f"type {kind} on channel 0")
+                raise Refused("UNEXPECTED_FRAME", described(kind, payload))
         except Refused as refused:
-            self.fail(refused)
+            self.fail(refused, refused.index)
 
     def _receive_closing(self, kind: int, number: int, payload: bytes) -> None:
         if kind != METHOD or number or len(payload) < 4:
@@ -195,7 +193,8 @@ class Connection(asyncio.Protocol):
             channel.receive(kind, payload)
             return
         if kind != METHOD or payload[:4] != commands.Channel.Open.index.to_bytes(4, "big"):
-            raise Refused("CHANNEL_ERROR", "expected 'channel.open'")
+            index = int.from_bytes(payload[:4], "big") if kind == METHOD else 0
+            raise Refused("CHANNEL_ERROR", "expected 'channel.open'", index=index)
         if self._channel_max and len(self.channels) >= self._channel_max:
             raise Refused(
                 "NOT_ALLOWED",
@@ -220,13 +219,15 @@ class Connection(asyncio.Protocol):
     def _shake_hands(self, handshake: Handshake, kind: int, number: int, payload: bytes) -> None:
         if kind == HEARTBEAT:
             return
-        if kind != METHOD or number:
-            raise Refused("UNEXPECTED_FRAME", f"type {kind} during the handshake")
-        answer = handshake.receive(_decode(payload))
-        self.user, self._capabilities = handshake.user, handshake.capabilities
-        if handshake.refused is not None:
-            self._refuse_login(handshake.refused)
+        try:
+            if kind != METHOD or number:
+                raise Refused("UNEXPECTED_FRAME", described(kind, payload))
+            answer = handshake.receive(_decode(payload))
+        except Refused as refused:
+            self._capabilities = handshake.capabilities
+            self._refuse_handshake(refused, handshake)
             return
+        self.user, self._capabilities = handshake.user, handshake.capabilities
         if not handshake.done:
             self.send(answer)
             return
@@ -242,9 +243,11 @@ class Connection(asyncio.Protocol):
             self._interval = handshake.heartbeat / 2
             self._after(self._interval, self._beat)
 
-    def _refuse_login(self, refused: Refused) -> None:
-        if self.can("authentication_failure_close"):
-            self.fail(refused, Method.StartOk.index, with_method=False)
+    def _refuse_handshake(self, refused: Refused, handshake: Handshake) -> None:
+        """Who is not known yet is told why only if that is a login and it can understand it."""
+        told = refused.code == CODES["ACCESS_REFUSED"] and self.can("authentication_failure_close")
+        if told or handshake.knows_the_client:
+            self.fail(refused)
         else:
             self._drop(str(refused))
 
@@ -358,27 +361,18 @@ class Connection(asyncio.Protocol):
 
     # The end
 
-    def check_size(self, size: int) -> None:
-        """Raises 406 for a message larger than this broker takes."""
-        if size > self.broker.limits.message_max:
-            raise Refused(
-                "PRECONDITION_FAILED",
-                f"message size {size} is larger than configured max size "
-                f"{self.broker.limits.message_max}",
-            )
-
     def forget_channel(self, channel: Channel) -> None:
         self.confirms.discard(channel)
         self.channels.pop(channel.number, None)
 
-    def fail(self, refused: Refused, index: int = 0, *, with_method: bool = True) -> None:
+    def fail(self, refused: Refused, index: int = 0) -> None:
         """Close it for a reason, wait a moment for the client to agree, then end it anyway."""
         if self.closing:
             return
         self.broker.log(f"{self.name}: {refused}")
         for channel in self.confirms:
             channel.send_confirms()
-        ids = (index >> 16, index & 0xFFFF) if with_method else (0, 0)
+        ids = index >> 16, index & 0xFFFF
         self.send(encode_method(0, Method.Close, refused.code, refused.reply_text, *ids))
         self._release()
         self._after(_CLOSE_WITHIN, self._transport.close)

@@ -56,6 +56,7 @@ class Round:
         self.all.remove(consumer)
         if not consumer.waiting:
             self._leave(consumer)
+        consumer.waiting = False
         if consumer is self.active:
             self.active = self._first()
 

@@ -76,9 +76,12 @@ def get_ok(tag: int, entry: Entry, left: int) -> bytes:
     return _GET_OK + _TAG.pack(tag, entry.redelivered) + entry.message.routing + _COUNT.pack(left)
 
 
-def properties_of(queue: Queue, entry: Entry) -> bytes:
-    """Properties as delivered: quorum queues count in a header how often a message came back."""
-    if not entry.returns or queue.options.type != "quorum":
+def properties_of(queue: Queue, entry: Entry, *, got: bool = False) -> bytes:
+    """Properties as delivered: quorum queues count in a header how often a message came back.
+
+    They say so of every message that is `got`, of others from the first return on.
+    """
+    if queue.options.type != "quorum" or not (entry.returns or got):
         return entry.message.properties
     headers = {**entry.message.headers, "x-delivery-count": Field("long", entry.returns)}
     properties = Properties.scan(entry.message.properties)

@@ -32,11 +32,13 @@ _CHANNEL_ONLY = frozenset({403, 404, 405, 406})
 class Refused(Exception):
     """The broker says no to a method.  `name` is one of CODES; the text is what the client reads.
 
-    Codes 403 to 406 close the channel they happened on, all others the connection.
+    Codes 403 to 406 close the channel they happened on, all others the connection.  `index` is the
+    number of the method that failed, where whoever raises it knows better than whoever catches it.
     """
 
-    def __init__(self, name: str, explanation: str) -> None:
+    def __init__(self, name: str, explanation: str, *, index: int = 0) -> None:
         super().__init__(f"{name} - {explanation}")
+        self.index = index
         self.code = CODES[name]
         self.text = str(self)
 

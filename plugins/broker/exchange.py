@@ -83,17 +83,14 @@ class Exchange:
         self._by_key.setdefault(binding.key, []).append(binding.destination)
         self._remembered.clear()
 
-    def unbind(self, binding: Binding) -> bool:
-        """Whether it was there."""
-        if binding not in self.bindings:
-            return False
+    def unbind(self, binding: Binding) -> None:
+        """Remove a binding that is there."""
         del self.bindings[binding]
         destinations = self._by_key[binding.key]
         destinations.remove(binding.destination)
         if not destinations:
             del self._by_key[binding.key]
         self._remembered.clear()
-        return True
 
     def drop(self, destination: Destination) -> bool:
         """Remove every binding to a destination that is gone; whether there was one."""

@@ -45,7 +45,7 @@ class Handshake:
     """From the client's first method to the answer that opens its connection.
 
     After `done` the agreed figures are set: `frame_max` in bytes and `heartbeat` in seconds, 0 for
-    none.  `refused` holds the refusal of a login.
+    none.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -53,13 +53,17 @@ class Handshake:
         self.client = ""
         self.capabilities: frozenset[str] = frozenset()
         self.frame_max = self.channel_max = self.heartbeat = 0
-        self.refused: Refused | None = None
         self.done = False
         self._limits = limits
         self._expected: type[base.Frame] = Method.StartOk
 
     def start(self) -> bytes:
         return encode_method(0, Method.Start, 0, 9, _PROPERTIES, b"PLAIN", b"en_US")
+
+    @property
+    def knows_the_client(self) -> bool:
+        """Whether login and limits are settled, so that only the vhost is still open."""
+        return self._expected is Method.Open
 
     def receive(self, method: base.Frame) -> bytes:
         """What to answer.  Raises Refused."""
@@ -86,12 +90,11 @@ class Handshake:
             )
         self.user, password = _plain(method.response)
         if (self.user, password) != (USER, PASSWORD):
-            self.refused = Refused(
+            raise Refused(
                 "ACCESS_REFUSED",
                 "Login was refused using authentication mechanism PLAIN. "
                 "For details see the broker logfile.",
             )
-            return b""
         self._expected = Method.TuneOk
         limits = self._limits
         return encode_method(0, Method.Tune, limits.channel_max, limits.frame_max, limits.heartbeat)

@@ -173,6 +173,15 @@ class Message:
         return self._headers
 
 
+def check_size(size: int, largest: int) -> None:
+    """Raises 406 for a message of more bytes than this broker takes."""
+    if size > largest:
+        raise Refused(
+            "PRECONDITION_FAILED",
+            f"message size {size} is larger than configured max size {largest}",
+        )
+
+
 def carbon_copies(headers: Table) -> tuple[str, ...]:
     """The further routing keys that a publisher named in `CC` and `BCC`, in that order.
 

@@ -253,12 +253,14 @@ class VirtualHost:
         Raises 403 for the default exchange, 405.
         """
         _check_ends(source, destination)
-        kind, name = destination
-        if kind == "queue" and name in self.queues:
-            self.queue(name, user)
         exchange = self.exchanges.get(source)
-        if exchange and exchange.unbind(Binding.make(destination, key, arguments)):
-            self._drop_if_unbound(exchange)
+        binding = Binding.make(destination, key, arguments)
+        if exchange is None or binding not in exchange.bindings:
+            return
+        if destination[0] == "queue":
+            self.queue(destination[1], user)
+        exchange.unbind(binding)
+        self._drop_if_unbound(exchange)
 
     def _ends(self, source: str, destination: Destination, user: object) -> Exchange:
         kind, name = destination

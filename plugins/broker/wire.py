@@ -35,10 +35,6 @@ Frame = tuple[int, int, bytes]
 """Frame type, channel number, payload."""
 
 
-class FrameTooLarge(Malformed):
-    """A frame above the limit that was agreed on; nothing after it can be read."""
-
-
 class FrameReader:
     """Splits what arrives, in whatever pieces, into frames.
 
@@ -59,19 +55,31 @@ class FrameReader:
             kind, channel, length = _FRAME.unpack_from(data, position)
             # Clients are off by a frame's own bytes often enough that RabbitMQ allows for it.
             if self.limit and length > self.limit + OVERHEAD:
-                raise FrameTooLarge(
-                    f"type {kind}, all octets = <<>>: {{frame_too_large,{length},{self.limit}}}"
-                )
-            if kind not in (METHOD, HEADER, BODY, HEARTBEAT):
-                raise Malformed(f"no frame has the type {kind}")
+                fault = f"{{frame_too_large,{length},{self.limit}}}"
+                raise Malformed(f"{described(kind, b'')}: {fault}")
             end = position + 7 + length
             if end >= size:
                 break
+            payload = data[position + 7 : end]
             if data[end] != 0xCE:
-                raise Malformed(f"a frame of type {kind} ends in {data[end]}, not in 206")
-            yield kind, channel, data[position + 7 : end]
+                fault = f"{{invalid_frame_end_marker,{data[end]}}}"
+                raise Malformed(f"{described(kind, payload)}: {fault}")
+            if kind not in (METHOD, HEADER, BODY, HEARTBEAT):
+                raise Malformed(f"{described(kind, payload)}: unknown_frame")
+            yield kind, channel, payload
             position = end + 1
         self._rest = data[position:]
+
+
+def described(kind: int, payload: bytes) -> str:
+    """A frame as RabbitMQ describes it in an error: its type and its first sixteen bytes."""
+    part = "all" if len(payload) <= 16 else "first 16"
+    start = payload[:16]
+    if start and all(32 <= byte < 127 for byte in start):
+        shown = f'"{start.decode()}"'
+    else:
+        shown = ",".join(map(str, start))
+    return f"type {kind}, {part} octets = <<{shown}>>"
 
 
 def frame(kind: int, channel: int, payload: bytes) -> bytes:

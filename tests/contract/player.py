@@ -327,7 +327,11 @@ class Channel:
         def act() -> Any:
             try:
                 self._channel.basic_publish(
-                    out, key_out, body.encode(), pika.BasicProperties(**properties), mandatory
+                    out,
+                    key_out,
+                    body.encode(),
+                    _properties(properties),
+                    mandatory,
                 )
             except UnroutableError as error:
                 return [
@@ -485,6 +489,10 @@ class Channel:
 
     def close(self) -> Any:
         return self._do("close channel", lambda: self._channel.close() or "ok")
+
+
+def _properties(given: dict[str, Any]) -> pika.BasicProperties:
+    return pika.BasicProperties(**given)  # type: ignore[no-untyped-call]
 
 
 def _scope(error: Exception) -> str:

@@ -9,13 +9,15 @@ from . import case
 from .delivering import fill
 
 
-def graveyard(channel: Channel, play: Player, *, key: str | None = None, **more: Any) -> None:
+def graveyard(
+    channel: Channel, play: Player, *, key: str = "", more: dict[str, Any] | None = None
+) -> None:
     """A queue `q` whose dead letters reach the queue `dead` by a fanout exchange."""
     channel.exchange("graves", "fanout")
     channel.declare("dead")
     channel.bind("dead", "graves")
-    arguments = {"x-dead-letter-exchange": play.name("graves", "exchange"), **more}
-    if key is not None:
+    arguments = {"x-dead-letter-exchange": play.name("graves", "exchange"), **(more or {})}
+    if key:
         arguments["x-dead-letter-routing-key"] = key
     channel.declare("q", arguments=arguments)
 
@@ -44,7 +46,7 @@ def an_expired_message_is_buried_without_its_expiration(play: Player) -> None:
 @case
 def a_dropped_head_is_buried(play: Player) -> None:
     channel = play.connect().channel()
-    graveyard(channel, play, **{"x-max-length": 1})
+    graveyard(channel, play, more={"x-max-length": 1})
     fill(channel, "q", "one", "two", "three")
     play.count("dead", 2)
     channel.drain("dead")
@@ -54,7 +56,7 @@ def a_dropped_head_is_buried(play: Player) -> None:
 @case
 def a_refused_message_is_buried_if_asked(play: Player) -> None:
     channel = play.connect().channel()
-    graveyard(channel, play, **{"x-max-length": 1, "x-overflow": "reject-publish-dlx"})
+    graveyard(channel, play, more={"x-max-length": 1, "x-overflow": "reject-publish-dlx"})
     fill(channel, "q", "one", "two")
     play.count("dead", 1)
     channel.drain("dead")
@@ -180,7 +182,7 @@ def a_circle_by_rejection_goes_on(play: Player) -> None:
 @case
 def expired_messages_are_buried_in_order(play: Player) -> None:
     channel = play.connect().channel()
-    graveyard(channel, play, **{"x-message-ttl": 30})
+    graveyard(channel, play, more={"x-message-ttl": 30})
     fill(channel, "q", "one", "two", "three")
     play.count("dead", 3)
     for _ in range(3):

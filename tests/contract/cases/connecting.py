@@ -24,19 +24,16 @@ def a_missing_vhost_is_refused(play: Player) -> None:
 
 @case
 def limits_outside_what_is_offered_are_refused(play: Player) -> None:
-    for channel_max, frame_max in (
-        (0, 131_072),
-        (4000, 131_072),
-        (2047, 0),
-        (2047, 200_000),
-        (2047, 10),
-    ):
+    clients = []
+    for channel_max, frame_max in ((0, 131_072), (4000, 131_072), (2047, 0), (2047, 10)):
         raw = RawClient(play, opened=False)
         raw.send_bytes(GREETING)
         raw.next()
         raw.send(start_ok())
         raw.next()
         raw.send(commands.Connection.TuneOk(channel_max, frame_max, 0))
+        clients.append(raw)
+    for raw in clients:
         raw.until_closed()
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pamqp import commands
 
 from ..player import Player
 from ..raw import RawClient
 from . import case
 
-ALL = {
+ALL: dict[str, Any] = {
     "content_type": "text/plain",
     "content_encoding": "utf-8",
     "delivery_mode": 2,

@@ -57,6 +57,19 @@ def a_quorum_queue_counts_deliveries_and_gives_up(play: Player) -> None:
 
 
 @case
+def a_quorum_queue_tells_its_consumer_how_often_a_message_came_back(play: Player) -> None:
+    channel = play.connect().channel()
+    channel.declare("q", durable=True, arguments=QUORUM)
+    fill(channel, "q", "one")
+    channel.consume("q", "c")
+    channel.deliveries(1)
+    channel.nack(1)
+    channel.deliveries(1)
+    channel.ack(2)
+    play.count("q", 0)
+
+
+@case
 def a_quorum_queue_is_not_deleted_on_a_condition(play: Player) -> None:
     for option in ("if_unused", "if_empty"):
         client = play.connect()
