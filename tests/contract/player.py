@@ -8,6 +8,7 @@ comes later is polled for with a deadline, or settled by round trips to the queu
 from __future__ import annotations
 
 import re
+import socket
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -105,18 +106,20 @@ class Player:
         return value
 
     def count(self, queue: str, messages: int) -> None:
-        """Wait until a queue has so many messages ready; write down how many it had at last."""
-        deadline = time.monotonic() + WITHIN
-        while (seen := self._look(queue)) != messages and time.monotonic() < deadline:
-            time.sleep(0.005)
-        self.note(f"count {queue}", seen)
+        """Wait until a queue has so many messages ready."""
+        self._until(queue, messages)
 
     def gone(self, queue: str) -> None:
-        """Wait until a queue is not there any more; write down whether it is gone."""
+        """Wait until a queue is not there any more."""
+        self._until(queue, "gone")
+
+    def _until(self, queue: str, expected: Any) -> None:
         deadline = time.monotonic() + WITHIN
-        while (seen := self._look(queue)) != "gone" and time.monotonic() < deadline:
+        while (seen := self._look(queue)) != expected:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{queue}: {expected} expected, {seen} seen at last")
             time.sleep(0.005)
-        self.note(f"gone {queue}", seen)
+        self.note(f"{queue} in the end", seen)
 
     def _look(self, queue: str) -> Any:
         if self._observer is None:
@@ -166,9 +169,8 @@ class Client:
 
     def cut(self) -> None:
         """End the connection without a word."""
-        transport = self._connection._impl._transport
-        if transport is not None:
-            transport.abort()
+        transport: Any = self._connection._impl._transport
+        transport._sock.shutdown(socket.SHUT_RDWR)
         self._cut = True
 
     def close(self) -> None:

@@ -74,13 +74,11 @@ class RawClient:
         """Write down the next method, or the end."""
         self._player.note("next", self._show(self._next()))
 
-    def until_closed(self, *, answer: bool = True) -> None:
-        """Write down what comes until the broker closes, having agreed to its close."""
+    def until_closed(self) -> None:
+        """Write down what comes until the broker closes."""
         seen = []
         while (method := self._next()) is not None:
             seen.append(self._show(method))
-            if answer and isinstance(method, commands.Connection.Close):
-                self.send(commands.Connection.CloseOk())
         self._player.note("until closed", seen)
         self.close()
 
@@ -116,7 +114,7 @@ class RawClient:
             return b""
 
     def _next(self) -> Any:
-        """The next method; None at the end."""
+        """The next method; None at the end.  A close of the connection is agreed to."""
         deadline = time.monotonic() + WITHIN
         while time.monotonic() < deadline:
             while len(self._data) < 7 or len(self._data) < 8 + self._length():
@@ -126,6 +124,8 @@ class RawClient:
                 self._data += chunk
             size, _, found = frame.unmarshal(self._data)
             self._data = self._data[size:]
+            if isinstance(found, commands.Connection.Close):
+                self.send(commands.Connection.CloseOk())
             if isinstance(found, base.Frame):
                 return found
         return None

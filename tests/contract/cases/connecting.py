@@ -123,7 +123,7 @@ def a_frame_that_is_too_large_ends_the_connection(play: Player) -> None:
     raw = RawClient(play)
     raw.open_channel()
     raw.send_bytes(b"\x03\x00\x01" + (200_000).to_bytes(4, "big") + b"x" * 1000)
-    raw.until_closed(answer=False)
+    raw.until_closed()
 
 
 @case
@@ -131,7 +131,7 @@ def a_frame_that_does_not_end_ends_the_connection(play: Player) -> None:
     raw = RawClient(play)
     raw.open_channel()
     raw.send_bytes(b"\x01\x00\x01\x00\x00\x00\x04\x00\x14\x00\x28\xcd")
-    raw.until_closed(answer=False)
+    raw.until_closed()
 
 
 @case
