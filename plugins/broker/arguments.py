@@ -96,7 +96,6 @@ _QUEUE_TYPE = _one_of("classic", "quorum", "stream", fault="\"unsupported queue 
 _CHECKS: tuple[tuple[str, Check], ...] = (
     ("x-expires", _expires),
     ("x-message-ttl", _time_to_live),
-    ("x-dead-letter-exchange", _text),
     ("x-dead-letter-routing-key", _dead_letter_key),
     (
         "x-dead-letter-strategy",
@@ -225,6 +224,13 @@ class QueueOptions:
 
 def queue_options(name: str, table: Table) -> QueueOptions:
     """What these arguments ask for.  Raises 406 naming the first that RabbitMQ would name."""
+    exchange = table.get("x-dead-letter-exchange")
+    if exchange is not None and exchange.kind != "longstr":
+        raise Refused(
+            "PRECONDITION_FAILED",
+            f"invalid type '{exchange.kind}' for arg 'x-dead-letter-exchange' in "
+            f"{queue_label(name)}",
+        )
     _check(name, table, [("x-queue-type", _QUEUE_TYPE)])
     kind = queue_type(table)
     _check(name, table, (check for check in _CHECKS if check[0] in _TAKEN[kind]))

@@ -189,8 +189,9 @@ class Client:
             self._events(0.05)
 
     def _events(self, seconds: float) -> None:
-        with suppress(AMQPError):
-            self._connection.process_data_events(seconds)
+        if self._connection.is_open:
+            with suppress(AMQPError):
+                self._connection.process_data_events(seconds)
 
 
 class Channel:
@@ -206,11 +207,12 @@ class Channel:
         self._inbox: list[tuple[Any, ...]] = []
         self._shown = 0
         self._returned: list[Any] = []
-        self._last: dict[str, int] = {}
+        self._tags: list[int] = []
         self._open(None)
 
     def _open(self, number: int | None) -> None:
         self._channel = self._client.open(number)
+        self._inbox, self._shown, self._tags = [], 0, []
         self._channel.add_on_return_callback(lambda *seen: self._returned.append(seen[1:]))
         self._channel.add_on_cancel_callback(
             lambda frame: self._inbox.append(("cancelled", self._plain(frame.method.consumer_tag)))
@@ -241,7 +243,6 @@ class Channel:
 
         def act() -> Any:
             answer = self._channel.queue_declare(name, arguments=arguments, **options).method
-            self._last["queue"] = answer.queue
             return (self._plain(answer.queue), answer.message_count, answer.consumer_count)
 
         return self._do(f"declare {queue} {options} {arguments or ''}", act)
@@ -282,7 +283,9 @@ class Channel:
         out = self._player.name(name, "exchange")
         if isinstance(arguments := options.get("arguments"), dict):
             options["arguments"] = {
-                key: self._player.name(value, "exchange") if key == "alternate-exchange" else value
+                key: self._player.name(value, "exchange")
+                if key == "alternate-exchange" and isinstance(value, str)
+                else value
                 for key, value in arguments.items()
             }
         return self._do(
@@ -379,7 +382,6 @@ class Channel:
             method, properties, body = self._channel.basic_get(name, auto_ack)
             if method is None:
                 return "empty"
-            self._last["tag"] = method.delivery_tag
             return (
                 self._plain(body),
                 method.delivery_tag,
@@ -402,7 +404,7 @@ class Channel:
         auto_ack = options.pop("auto_ack", False)
 
         def arrived(_: Any, method: Any, properties: Any, body: bytes) -> None:
-            self._last["tag"] = method.delivery_tag
+            self._tags.append(method.delivery_tag)
             seen = (
                 self._plain(method.consumer_tag),
                 self._plain(body),
@@ -443,6 +445,32 @@ class Channel:
         self._client.wait(lambda: True)
         self._client._events(0)
         self._note_inbox("quiet")
+
+    def look(self, queue: str) -> Any:
+        """A queue's messages and consumers, not written down."""
+        try:
+            if not self._channel.is_open:
+                self._open(self._channel.channel_number)
+            answer = self._channel.queue_declare(self._player.name(queue), passive=True).method
+        except AMQPError as error:
+            return type(error).__name__
+        return answer.message_count, answer.consumer_count
+
+    def round_trip(self) -> None:
+        """Ask something harmless, so that all that was sent before the answer is here."""
+        if not self._channel.is_open:
+            self._open(self._channel.channel_number)
+        self._channel.exchange_declare("amq.direct", passive=True)
+
+    def arrivals(self) -> None:
+        """Write down what has come since the last time, without waiting for more."""
+        self._client._events(0)
+        self._note_inbox("arrivals")
+
+    def new_tags(self) -> list[int]:
+        """The delivery tags that have come since the last time."""
+        new, self._tags = self._tags, []
+        return new
 
     def _settle(self, queue: str) -> None:
         with suppress(AMQPError):

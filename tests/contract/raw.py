@@ -54,9 +54,24 @@ class RawClient:
         self.send(method, channel)
         self._player.note(f"call {method.name}", self._show(self._next()))
 
-    def publish(self, method: commands.Basic.Publish, content: bytes, channel: int = 1) -> None:
+    def call_for_content(self, method: base.Frame, channel: int = 1) -> None:
+        """Send a method and write down the method, the header and the body that come, as bytes."""
         self.send(method, channel)
-        self.send_bytes(frame.marshal(header.ContentHeader(body_size=len(content)), channel))
+        while self._data.count(b"\xce") < 3 and (chunk := self._receive()):
+            self._data += chunk
+        self._player.note(f"call {method.name}", self._player.plain(self._data[7:]))
+        self._data = b""
+
+    def publish(
+        self,
+        method: commands.Basic.Publish,
+        content: bytes,
+        channel: int = 1,
+        properties: commands.Basic.Properties | None = None,
+    ) -> None:
+        self.send(method, channel)
+        head = header.ContentHeader(body_size=len(content), properties=properties)
+        self.send_bytes(frame.marshal(head, channel))
         if content:
             self.send_bytes(frame.marshal(body.ContentBody(content), channel))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from pamqp import commands
@@ -35,10 +37,9 @@ def properties_and_headers_travel_unchanged(play: Player) -> None:
         "number": 1,
         "long": 5_000_000_000,
         "negative": -3,
-        "double": 1.5,
         "truth": True,
         "nothing": None,
-        "list": [1, "two", [3.0], {"four": 4}],
+        "list": [1, "two", [3], {"four": 4}],
         "table": {"inner": {"deep": "x"}},
         "bytes": b"\xff\x00",
     }
@@ -46,6 +47,30 @@ def properties_and_headers_travel_unchanged(play: Player) -> None:
     channel.publish("", "q", "bare")
     channel.publish("", "q", "", headers={})
     channel.drain("q")
+
+
+@case
+def header_values_of_every_wire_type_travel_unchanged(play: Player) -> None:
+    raw = RawClient(play)
+    raw.open_channel()
+    raw.call(commands.Queue.Declare(queue=play.name("q")))
+    headers: dict[str, Any] = {
+        "double": 1.5,
+        "byte": 5,
+        "short": 200,
+        "int": 70_000,
+        "long": 5_000_000_000,
+        "decimal": Decimal("3.14"),
+        "bytes": bytearray(b"\xff\x00"),
+        "time": datetime.fromtimestamp(1_700_000_000, UTC),
+        "empty": "",
+        "truth": False,
+        "nothing": None,
+        "list": [1, 2.5, "x", [], {}],
+    }
+    properties = commands.Basic.Properties(headers=headers, delivery_mode=1, priority=0)
+    raw.publish(commands.Basic.Publish(routing_key=play.name("q")), b"x", properties=properties)
+    raw.call_for_content(commands.Basic.Get(queue=play.name("q")))
 
 
 @case
