@@ -316,5 +316,7 @@ def _bare(field: Field) -> str:
 
 
 def printed(value: object) -> str:
-    """A value as RabbitMQ prints it in a text: its booleans are lower case."""
+    """A value as RabbitMQ prints it in a text: booleans in lower case, bytes as they are."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -8,6 +8,8 @@ Source: AMQP 0-9-1 specification, sections 2.2.4 and 4.2; rabbitmq.com/docs/hear
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pamqp import base, commands
@@ -22,6 +24,7 @@ from .wire import (
     METHOD,
     OVERHEAD,
     PROTOCOL,
+    Frame,
     FrameReader,
     decode_method,
     described,
@@ -58,6 +61,8 @@ class Connection(asyncio.Protocol):
         self.closing = False
         self._transport: asyncio.Transport
         self._reader = FrameReader(broker.limits.frame_max - OVERHEAD)
+        self._frames: Iterator[Frame] = iter(())
+        """What has arrived and is not done yet: more than nothing only for a slow reader."""
         self._greeting: bytes | None = b""
         self._handshake: Handshake | None = Handshake(broker.limits)
         self._capabilities: frozenset[str] = frozenset()
@@ -94,9 +99,16 @@ class Connection(asyncio.Protocol):
         self._heard = True
         if self._greeting is not None:
             data = self._read_greeting(self._greeting + data)
+        self._frames = chain(self._frames, self._reader.feed(data))
+        self._work()
+
+    def _work(self) -> None:
+        """Do what the frames ask, until the client is too slow to take the answers."""
         try:
-            for kind, number, payload in self._reader.feed(data):
-                self._receive(kind, number, payload)
+            while not self._paused and (frame := next(self._frames, None)) is not None:
+                self._receive(*frame)
+                if self._out_size > _HIGH_WATER:
+                    self.flush()
         except Malformed as fault:
             self._refuse_frame(str(fault))
         except Exception as fault:
@@ -123,7 +135,7 @@ class Connection(asyncio.Protocol):
     def _refuse_frame(self, text: str) -> None:
         """Step is lost: say so, then hear nothing more."""
         self.fail(Refused("FRAME_ERROR", text))
-        self._reader = FrameReader(1)
+        self._frames = iter(())
         self.stop_reading("lost step")
 
     def eof_received(self) -> bool:
@@ -327,6 +339,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._paused = False
         self.read_again("slow reader")
+        self._work()
         self._relieve()
 
     # Not reading

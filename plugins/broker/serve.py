@@ -23,6 +23,7 @@ async def serve(
     that cannot be had.
     """
     host, port = address(listen, "--listen", allow_remote=allow_remote)
+    faults = address(control, "--control", allow_remote=False) if control else None
     broker = Broker()
     try:
         try:
@@ -30,17 +31,18 @@ async def serve(
         except OSError as fault:
             raise explain(fault, "--listen", host, port) from fault
         say(f"amqp://guest:guest@{host}:{port}/ ready; in memory only, nothing is persisted")
-        if control is not None:
-            await _listen_for_faults(broker, control, say)
+        if faults is not None:
+            await _listen_for_faults(broker, *faults, say)
         await stop.wait()
     finally:
         await broker.close()
 
 
-async def _listen_for_faults(broker: Broker, control: str, say: Callable[[str], None]) -> None:
+async def _listen_for_faults(
+    broker: Broker, host: str, port: int, say: Callable[[str], None]
+) -> None:
     from .control import Control
 
-    host, port = address(control, "--control", allow_remote=False)
     try:
         port = await Control(broker).listen(host, port)
     except OSError as fault:
