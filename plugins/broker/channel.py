@@ -1,7 +1,8 @@
-"""A channel: publishing and confirms, deliveries and what becomes of them.
+"""A channel: its frames to those who act on them, its consumers, and how it ends.
 
-Messages are put together by `content`, the methods of the classes `exchange` and `queue` are in
-`topology`; frames and heartbeats are the connection's.  All is done before the next frame is read.
+Messages are put together by `content` and published by `publisher`; the methods of the classes
+`exchange` and `queue` are in `topology`; frames and heartbeats are the connection's.  All is done
+before the next frame is read.
 Source: AMQP 0-9-1 specification, section 2.1.2; rabbitmq.com/docs/confirms, /docs/channels.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from secrets import token_urlsafe
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pamqp import base, commands
 from pamqp.commands import Basic
@@ -19,8 +20,10 @@ from . import topology
 from .arguments import check_consumer
 from .content import Incoming, unexpected
 from .delivery import ChannelConsumer, get_ok, properties_of
-from .errors import Refused, exchange_label, queue_label
-from .message import Message, Properties, carbon_copies, check_size, parse_expiration
+from .errors import Refused, queue_label
+from .ledger import Ledger, Unacked, groups
+from .message import check_size
+from .publisher import Publisher
 from .queue import Entry, Queue
 from .wire import (
     HEADER,
@@ -31,7 +34,6 @@ from .wire import (
     described,
     encode_content,
     encode_method,
-    short,
 )
 
 if TYPE_CHECKING:
@@ -40,31 +42,13 @@ if TYPE_CHECKING:
 _INDEX = struct.Struct(">I")
 _ACK = struct.Struct(">QB")
 _PUBLISH, _ACK_INDEX = (_INDEX.pack(m.index) for m in (Basic.Publish, Basic.Ack))
-_NO_ROUTE = struct.Struct(">H").pack(312) + short("NO_ROUTE")
-_RETURN = _INDEX.pack(Basic.Return.index) + _NO_ROUTE
-
-
-class Unacked(NamedTuple):
-    """A delivery that waits for its acknowledgement; `consumer` is None for one that was got."""
-
-    tag: int
-    queue: Queue
-    entry: Entry
-    consumer: ChannelConsumer | None
-
-    @property
-    def settles_with(self) -> tuple[str, int, str]:
-        """What is settled together and before what: by queue, then gets, then by consumer."""
-        if self.consumer is None:
-            return self.queue.name, self.tag, ""
-        return self.queue.name, 1 << 64, self.consumer.tag
 
 
 class Channel:
     """One channel of a connection, open from its channel.open on.
 
     `prefetch` is what new consumers get, `prefetch_total` the limit for all of them together;
-    0 is no limit.  `consumed` counts unacknowledged deliveries to consumers.
+    0 is no limit.
     """
 
     def __init__(self, number: int, connection: Connection) -> None:
@@ -75,14 +59,10 @@ class Channel:
         """The queue that this channel declared last: what an empty queue name means."""
         self.prefetch = 0
         self.prefetch_total = 0
-        self.consumed = 0
         self.consumers: dict[str, ChannelConsumer] = {}
-        self.unacked: dict[int, Unacked] = {}
+        self.ledger = Ledger()
         self.closing = False
-        self._confirming = False
-        self._published = 0
-        self._confirmed = 0
-        self._next_tag = 1
+        self._publisher = Publisher(self)
         self._incoming: Incoming | None = None
 
     # Frames in
@@ -149,63 +129,7 @@ class Channel:
     def _complete(self, incoming: Incoming) -> None:
         self._incoming = None
         self.connection.publishes = True
-        self._attempt(Basic.Publish, lambda: self._publish(incoming))
-
-    # Publishing
-
-    def _publish(self, incoming: Incoming) -> None:
-        if incoming.immediate:
-            raise Refused("NOT_IMPLEMENTED", "immediate=true")
-        exchange = self.vhost.exchange(incoming.exchange)
-        if exchange.internal:
-            raise Refused(
-                "ACCESS_REFUSED", f"cannot publish to internal {exchange_label(exchange.name)}"
-            )
-        message = self._message(incoming)
-        self._published += self._confirming
-        queues = self.vhost.route(exchange, message)
-        if not queues and incoming.mandatory:
-            method = _RETURN + message.routing
-            self._send_content(method, message.properties, message.body)
-        taken = [queue.publish(message) for queue in queues]
-        if self._confirming:
-            if all(taken):
-                self.connection.owe_confirms(self)
-            else:
-                self._refuse()
-
-    def _message(self, incoming: Incoming) -> Message:
-        raw = incoming.properties
-        properties = Properties.scan(raw)
-        if properties.user_id is not None and properties.user_id != self.connection.user:
-            raise Refused(
-                "PRECONDITION_FAILED",
-                f"user_id property set to '{properties.user_id}' but authenticated user was "
-                f"'{self.connection.user}'",
-            )
-        expiration = parse_expiration(properties.read_expiration())
-        keys: tuple[str, ...] = (incoming.key,)
-        if properties.headers is not None:
-            headers = properties.read_headers()
-            keys += carbon_copies(headers)
-            if headers.pop("BCC", None) is not None:
-                raw = properties.with_headers(headers, keep_expiration=True)
-        return Message(incoming.exchange, keys, raw, incoming.body, expiration)
-
-    def _refuse(self) -> None:
-        """A full queue said no: a nack for this one, after the acks for all before it."""
-        number = self._published
-        self._published -= 1
-        self.send_confirms()
-        self._published = self._confirmed = number
-        self.send(Basic.Nack, number, False, False)
-
-    def send_confirms(self) -> None:
-        """Acknowledge all that was published since the last time, in one method."""
-        if self._published > self._confirmed:
-            several = self._published - self._confirmed > 1
-            self._confirmed = self._published
-            self.send(Basic.Ack, self._published, several)
+        self._attempt(Basic.Publish, lambda: self._publisher.publish(incoming))
 
     # Frames out
 
@@ -216,19 +140,16 @@ class Channel:
         if not nowait:
             self.send(method, *values)
 
-    def _send_content(self, method: bytes, properties: bytes, body: bytes) -> None:
+    def send_content(self, method: bytes, properties: bytes, body: bytes) -> None:
         largest = self.connection.frame_max
         self.connection.send(encode_content(self.number, method, properties, body, largest))
 
     def deliver(self, consumer: ChannelConsumer, queue: Queue, entry: Entry) -> None:
-        tag = self._next_tag
-        self._next_tag += 1
         if consumer.no_ack:
             queue.ack(entry)
+            tag = self.ledger.tag()
         else:
-            self.unacked[tag] = Unacked(tag, queue, entry, consumer)
-            consumer.unacked += 1
-            self.consumed += 1
+            tag = self.ledger.hold(queue, entry, consumer)
         frames = encode_content(
             self.number,
             consumer.method(tag, entry),
@@ -252,14 +173,13 @@ class Channel:
         if entry is None:
             self.send(Basic.GetEmpty, "")
             return
-        tag = self._next_tag
-        self._next_tag += 1
         if method.no_ack:
             queue.ack(entry)
+            tag = self.ledger.tag()
         else:
-            self.unacked[tag] = Unacked(tag, queue, entry, None)
+            tag = self.ledger.hold(queue, entry, None)
         properties = properties_of(queue, entry, got=True)
-        self._send_content(get_ok(tag, entry, len(queue)), properties, entry.message.body)
+        self.send_content(get_ok(tag, entry, len(queue)), properties, entry.message.body)
 
     def consume(self, method: Basic.Consume) -> None:
         name = self.queue_name(method.queue)
@@ -311,45 +231,21 @@ class Channel:
 
     # Acknowledgements
 
-    def _settle(self, tag: int, multiple: bool) -> list[Unacked]:
-        """The deliveries that a tag stands for, oldest first, no longer this channel's."""
-        if not multiple:
-            settled = self.unacked.pop(tag, None)
-            found = [] if settled is None else [settled]
-        elif not tag:
-            found = list(self.unacked.values())
-            self.unacked.clear()
-            return self._freed(found)
-        else:
-            tags = [held for held in self.unacked if held <= tag] if tag in self.unacked else []
-            found = [self.unacked.pop(held) for held in tags]
-        if not found:
-            raise Refused("PRECONDITION_FAILED", f"unknown delivery tag {tag}")
-        return self._freed(found)
-
-    def _freed(self, settled: list[Unacked]) -> list[Unacked]:
-        for unacked in settled:
-            if unacked.consumer is not None:
-                unacked.consumer.unacked -= 1
-                self.consumed -= 1
-        return settled
-
     def _ack(self, tag: int, multiple: bool) -> None:
-        self._finish(self._settle(tag, multiple), Queue.ack_all)
+        self._finish(self.ledger.settle(tag, multiple=multiple), Queue.ack_all)
 
     def _reject(self, tag: int, multiple: bool, requeue: bool) -> None:
-        self._finish(self._settle(tag, multiple), Queue.requeue if requeue else Queue.discard)
+        how = Queue.requeue if requeue else Queue.discard
+        self._finish(self.ledger.settle(tag, multiple=multiple), how)
 
     def _recover(self, requeue: bool) -> None:
         if not requeue:
             raise Refused("NOT_IMPLEMENTED", "requeue=false")
-        settled = list(self.unacked.values())
-        self.unacked.clear()
-        self._finish(self._freed(settled), Queue.requeue)
+        self._finish(self.ledger.settle_all(), Queue.requeue)
 
     def _finish(self, settled: list[Unacked], how: Callable[[Queue, list[Entry]], None]) -> None:
         """Settle group by group, as RabbitMQ does: what one frees is handed on before the next."""
-        for group in _groups(settled):
+        for group in groups(settled):
             queue = group[0].queue
             # Who held a message may take again before it goes back: a consumer of high priority
             # gets its own message once more rather than one of low priority.
@@ -377,7 +273,7 @@ class Channel:
     # The end
 
     def select_confirms(self, method: commands.Confirm.Select) -> None:
-        self._confirming = True
+        self._publisher.confirming = True
         self.reply(commands.Confirm.SelectOk, nowait=method.nowait)
 
     def flow(self, method: commands.Channel.Flow) -> None:
@@ -387,12 +283,13 @@ class Channel:
 
     def close(self, _: commands.Channel.Close) -> None:
         self.release()
+        self._publisher.send_confirms()
         self.connection.forget_channel(self)
         self.reply(commands.Channel.CloseOk)
 
     def _fail(self, refused: Refused, index: int) -> None:
         """End this channel, and only this one; what it held goes back at once."""
-        self.send_confirms()
+        self._publisher.send_confirms()
         self.send(
             commands.Channel.Close, refused.code, refused.reply_text, index >> 16, index & 0xFFFF
         )
@@ -404,10 +301,8 @@ class Channel:
     def release(self) -> None:
         """Consumers out first, then messages back, then on to whoever is left."""
         consumers, self.consumers = list(self.consumers.values()), {}
-        settled = self._freed(list(self.unacked.values()))
-        self.unacked.clear()
         entries: dict[Queue, list[Entry]] = {consumer.queue: [] for consumer in consumers}
-        for unacked in settled:
+        for unacked in self.ledger.settle_all():
             entries.setdefault(unacked.queue, []).append(unacked.entry)
         for queue, back in entries.items():
             mine = [consumer for consumer in consumers if consumer.queue is queue]
@@ -417,15 +312,6 @@ class Channel:
                 queue.pump()
             else:
                 queue.ack_all(back)
-
-
-def _groups(settled: list[Unacked]) -> list[list[Unacked]]:
-    if len(settled) == 1:
-        return [settled]
-    groups: dict[tuple[str, int, str], list[Unacked]] = {}
-    for unacked in settled:
-        groups.setdefault(unacked.settles_with, []).append(unacked)
-    return [groups[key] for key in sorted(groups)]
 
 
 def _check_gettable(queue: Queue) -> None:

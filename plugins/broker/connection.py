@@ -18,6 +18,7 @@ from pamqp.commands import Connection as Method
 from .channel import Channel
 from .errors import CODES, Malformed, Refused
 from .handshake import Handshake
+from .publisher import Publisher
 from .wire import (
     HEARTBEAT,
     HEARTBEAT_FRAME,
@@ -55,7 +56,7 @@ class Connection(asyncio.Protocol):
         self.user = ""
         self.frame_max = broker.limits.frame_max
         self.channels: dict[int, Channel] = {}
-        self.confirms: set[Channel] = set()
+        self.confirms: set[Publisher] = set()
         self.congested = False
         self.publishes = False
         self.closing = False
@@ -154,7 +155,9 @@ class Connection(asyncio.Protocol):
         """End it without a word to the client, and with one line to the person."""
         self.broker.log(f"{self.name}: {why}")
         self._release()
+        self.broker.settle()
         self._transport.close()
+        self._abort_soon()
 
     def cut(self) -> None:
         """End it as a broken cable does: nothing that waits is written."""
@@ -219,6 +222,7 @@ class Connection(asyncio.Protocol):
     def _receive_method(self, payload: bytes) -> None:
         method = _decode(payload)
         if isinstance(method, Method.Close):
+            self.flush()
             self._release()
             self.send(encode_method(0, Method.CloseOk))
             self.flush()
@@ -270,7 +274,6 @@ class Connection(asyncio.Protocol):
         self._silent = 0 if self._heard or self._not_reading else self._silent + 1
         if self._silent > 3:
             self._drop("sent nothing for two heartbeats")
-            self.broker.settle()
             return
         if not self._said:
             self._transport.write(HEARTBEAT_FRAME)
@@ -293,9 +296,9 @@ class Connection(asyncio.Protocol):
         if self._out_size > _HIGH_WATER:
             self.congested = True
 
-    def owe_confirms(self, channel: Channel) -> None:
-        """This channel has messages to confirm, which it does once a turn."""
-        self.confirms.add(channel)
+    def owe_confirms(self, publisher: Publisher) -> None:
+        """It has messages to confirm, which it does once a turn."""
+        self.confirms.add(publisher)
         if not self._due:
             self._due = True
             self.broker.written.append(self)
@@ -308,8 +311,8 @@ class Connection(asyncio.Protocol):
             self.broker.gate(self, queue, frames)
 
     def flush(self) -> None:
-        for channel in self.confirms:
-            channel.send_confirms()
+        for publisher in self.confirms:
+            publisher.send_confirms()
         self.confirms.clear()
         self._due = False
         if not self._out:
@@ -375,7 +378,6 @@ class Connection(asyncio.Protocol):
     # The end
 
     def forget_channel(self, channel: Channel) -> None:
-        self.confirms.discard(channel)
         self.channels.pop(channel.number, None)
 
     def fail(self, refused: Refused, index: int = 0) -> None:
@@ -383,12 +385,16 @@ class Connection(asyncio.Protocol):
         if self.closing:
             return
         self.broker.log(f"{self.name}: {refused}")
-        for channel in self.confirms:
-            channel.send_confirms()
+        for publisher in self.confirms:
+            publisher.send_confirms()
         ids = index >> 16, index & 0xFFFF
         self.send(encode_method(0, Method.Close, refused.code, refused.reply_text, *ids))
         self._release()
-        self._after(_CLOSE_WITHIN, self._transport.close)
+        self._abort_soon()
+
+    def _abort_soon(self) -> None:
+        """A client that does not read keeps a socket open for ever unless it is torn away."""
+        self._after(_CLOSE_WITHIN, self._transport.abort)
 
 
 def _decode(payload: bytes) -> base.Frame:

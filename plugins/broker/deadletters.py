@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from .arguments import QueueOptions
 from .message import Message, Properties
-from .tables import Field, Table, longstr
+from .tables import INTEGERS, Field, Table, longstr
+
+_MOST = 1 << 60
+"""Deaths that are counted; more fit into no field."""
 
 
 def dead_letter(
@@ -33,8 +36,7 @@ def _with_death(
     earlier = list(history.value) if history and history.kind == "array" else []
     same = next((death for death in earlier if _is(death, queue, reason)), None)
     if same is not None:
-        count = same.value.get("count", Field("long", 0)).value + 1
-        death = {**same.value, "count": Field("long", count)}
+        death = {**same.value, "count": Field("long", _count(same) + 1)}
         earlier.remove(same)
     else:
         copies = headers.get("CC")
@@ -55,6 +57,12 @@ def _with_death(
         headers["x-first-death-exchange"] = longstr(message.exchange)
     headers["x-death"] = Field("array", [Field("table", death), *earlier])
     return headers
+
+
+def _count(death: Field) -> int:
+    """How often it happened before; a client may have written anything there."""
+    count = death.value.get("count")
+    return count.value if count and count.kind in INTEGERS and 0 <= count.value < _MOST else 0
 
 
 def _is(death: Field, queue: str, reason: str) -> bool:

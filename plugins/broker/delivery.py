@@ -1,6 +1,6 @@
 """A consumer as its channel has it: prefetch, and the frame that brings a message.
 
-Whose turn it is belongs to `consumers`, what is unacknowledged to `channel`.
+Whose turn it is belongs to `consumers`, what is unacknowledged to `ledger`.
 Source: rabbitmq.com/docs/consumer-prefetch.
 """
 
@@ -58,7 +58,7 @@ class ChannelConsumer:
             return True
         if self.prefetch and self.unacked >= self.prefetch:
             return False
-        return not channel.prefetch_total or channel.consumed < channel.prefetch_total
+        return not channel.prefetch_total or channel.ledger.consumed < channel.prefetch_total
 
     def deliver(self, queue: Queue, entry: Entry) -> None:
         self.channel.deliver(self, queue, entry)
