@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from .errors import Refused, inequivalent, queue_label
 from .tables import INTEGERS, Field, Table
 
-_LONGEST_EXPIRY = 315_360_000_000
+LONGEST_EXPIRY = 315_360_000_000
+"""Milliseconds: ten years, RabbitMQ's ceiling for every time to live."""
+
 _HIGHEST_PRIORITY = 255
 
 Check = Callable[[Field, Table], str | None]
@@ -35,7 +37,7 @@ def _natural(field: Field, table: Table) -> str | None:
 def _time_to_live(field: Field, table: Table) -> str | None:
     if fault := _natural(field, table):
         return fault
-    return f"{{value_too_large,{field.value}}}" if field.value > _LONGEST_EXPIRY else None
+    return f"{{value_too_large,{field.value}}}" if field.value > LONGEST_EXPIRY else None
 
 
 def _expires(field: Field, table: Table) -> str | None:

@@ -288,14 +288,16 @@ class Channel:
         self.reply(commands.Channel.CloseOk)
 
     def _fail(self, refused: Refused, index: int) -> None:
-        """End this channel, and only this one; what it held goes back at once."""
+        """End this channel, and only this one; what it held goes back at once.
+
+        No word in the log: to be refused is how a client asks what a queue is like.
+        """
         self._publisher.send_confirms()
         self.send(
             commands.Channel.Close, refused.code, refused.reply_text, index >> 16, index & 0xFFFF
         )
         self.closing = True
         self._incoming = None
-        self.connection.broker.log(f"{self.connection.name}: channel {self.number}: {refused}")
         self.release()
 
     def release(self) -> None:

@@ -8,9 +8,9 @@ Source: AMQP 0-9-1 specification, sections 2.2.4 and 4.2; rabbitmq.com/docs/hear
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pamqp import base, commands
 from pamqp.commands import Connection as Method
@@ -88,7 +88,7 @@ class Connection(asyncio.Protocol):
         self.broker.connections.add(self)
         self._after(_HANDSHAKE_WITHIN, self._too_slow)
 
-    def _after(self, delay: float, act: Any) -> None:
+    def _after(self, delay: float, act: Callable[[], None]) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self.broker.loop.call_later(delay, act)

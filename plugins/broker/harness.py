@@ -32,15 +32,16 @@ class BrokerProcess:
     """
 
     def __init__(self, *, log: Path | None = None) -> None:
-        package = __package__ or ""
-        root = Path(__file__).parents[len(package.split("."))]
+        # By folder, not by package: that of a plugin may exist in the process that loaded it alone.
+        folder = Path(__file__).parent
+        package = f"{folder.parent.name}.{folder.name}"
         errors: Any = log.open("ab") if log else subprocess.DEVNULL
         self._process = subprocess.Popen(
             [sys.executable, "-m", package, "--listen=127.0.0.1:0", "--control=127.0.0.1:0"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
-            cwd=root,
+            cwd=folder.parent.parent,
             text=True,
         )
         if log:

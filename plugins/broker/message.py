@@ -11,6 +11,7 @@ import re
 import struct
 from dataclasses import dataclass, field
 
+from .arguments import LONGEST_EXPIRY
 from .errors import Malformed, Refused
 from .tables import Table, decode_table, encode_table
 from .wire import short
@@ -35,9 +36,6 @@ _LAYOUT: tuple[tuple[int, str], ...] = (
     (1 << 3, "short"),  # application id
     (1 << 2, "short"),  # cluster id
 )
-_LONGEST_EXPIRY = 315_360_000_000
-"""Milliseconds: ten years, RabbitMQ's ceiling for every time to live."""
-
 _OVERHEAD = 500
 """Bytes that one message costs beside its own; measured, and used for the memory limit alone."""
 
@@ -129,12 +127,10 @@ def parse_expiration(text: str | None) -> int | None:
         fault = f'{{leftover_string,"{text[number.end() :]}"}}'
     elif (milliseconds := int(number[0])) < 0:
         fault = f"{{value_negative,{milliseconds}}}"
-    elif milliseconds > _LONGEST_EXPIRY:
+    elif milliseconds > LONGEST_EXPIRY:
         fault = f"{{value_too_large,{milliseconds}}}"
     else:
         return milliseconds
-    if fault == "no_integer":
-        raise Refused("PRECONDITION_FAILED", f"invalid expiration '{text}': no_integer")
     raise Refused("PRECONDITION_FAILED", f"invalid expiration '{text}': {fault}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 
 from orquestador.errors import ConfigurationError
 
@@ -47,8 +48,6 @@ def address(text: str, option: str, *, allow_remote: bool) -> tuple[str, int]:
 
 def explain(fault: OSError, option: str, host: str, port: int) -> ConfigurationError:
     """Why nothing can listen there, in one line."""
-    import errno
-
     where = f"{option} {host}:{port}"
     if fault.errno == errno.EADDRINUSE:
         return ConfigurationError(

@@ -117,6 +117,9 @@ class Queue:
         dropped = self._drop_head() if self._limited else False
         if dropped or len(self._ready) == 1:
             self._drop_expired()
+        if self.options.single_active:
+            # A new active consumer may not have been handed anything yet.
+            self.pump()
         return True
 
     def _would_overflow(self, message: Message) -> bool:

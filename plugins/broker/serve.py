@@ -30,7 +30,8 @@ async def serve(
             port = await broker.listen(host, port)
         except OSError as fault:
             raise explain(fault, "--listen", host, port) from fault
-        say(f"amqp://guest:guest@{host}:{port}/ ready; in memory only, nothing is persisted")
+        shown = f"[{host}]" if ":" in host else host
+        say(f"amqp://guest:guest@{shown}:{port}/ ready; in memory only, nothing is persisted")
         if faults is not None:
             await _listen_for_faults(broker, *faults, say)
         await stop.wait()

@@ -189,3 +189,11 @@ def test_a_process_takes_faults_over_http(tmp_path: Path) -> None:
             broker.fault("cut", everything=True)
     finally:
         broker.stop()
+
+
+def test_every_fault_is_in_the_documentation(broker: BrokerThread) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "embedded-broker.md").read_text()
+
+    missing = [name for name in broker._faults if f"`{name}`" not in page]
+
+    assert not missing

@@ -215,6 +215,19 @@ def test_what_a_dead_consumer_held_reaches_the_next() -> None:
     assert heir.taken[0].redelivered
 
 
+def test_a_new_active_consumer_gets_what_is_ready_with_the_next_message() -> None:
+    queue = World().queue(single_active=True)
+    first, second = Taker(1), Taker(2)
+    queue.add_consumer(first)
+    queue.add_consumer(second)
+    fill(queue, "one", "two")
+
+    queue.remove_consumers([first])
+    fill(queue, "three")
+
+    assert second.bodies == ["two", "three"]
+
+
 def test_all_weight_is_given_back() -> None:
     world = World()
     queue = world.queue(max_length=3)

@@ -53,6 +53,9 @@ class Player:
     def __init__(self, url: str, prefix: str) -> None:
         self.url = url
         self.prefix = prefix
+        credentials: Any = self.parameters({}).credentials
+        self.user: str = credentials.username
+        """Who logs in; written down as `guest`, whoever it is."""
         self.record: list[Step] = []
         self._clients: list[Client] = []
         self._queues: set[str] = set()
@@ -96,7 +99,8 @@ class Player:
     def plain(self, value: Any) -> Any:
         """What was seen, without prefixes, generated names and the time of day."""
         if isinstance(value, str):
-            return _GENERATED.sub("<generated>", value.replace(self.prefix, ""))
+            plain = value.replace(self.prefix, "").replace(f"'{self.user}'", "'guest'")
+            return _GENERATED.sub("<generated>", "guest" if plain == self.user else plain)
         if isinstance(value, bytes):
             return self.plain(value.decode("utf-8", "surrogateescape"))
         if isinstance(value, dict):

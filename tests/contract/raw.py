@@ -6,7 +6,6 @@ import socket
 import struct
 import time
 from typing import Any
-from urllib.parse import urlsplit
 
 from pamqp import base, body, commands, frame, header
 
@@ -23,20 +22,25 @@ _CAPABILITIES = {
 
 
 class RawClient:
-    """One socket.  With `opened` the handshake is done, as guest in the vhost `/`."""
+    """One socket.  With `opened` the handshake is done, as the player's own user in its vhost."""
 
     def __init__(self, player: Player, *, opened: bool = True, heartbeat: int = 0) -> None:
         self._player = player
-        parts = urlsplit(player.url)
-        self._socket = socket.create_connection((parts.hostname, parts.port), WITHIN)
+        parameters = player.parameters({})
+        address = parameters.host, parameters.port
+        self._socket = socket.create_connection(address, WITHIN)
+        if parameters.ssl_options is not None:
+            context = parameters.ssl_options.context
+            self._socket = context.wrap_socket(self._socket, server_hostname=parameters.host)
+        self._credentials: Any = parameters.credentials
         self._data = b""
         if opened:
             self.send_bytes(GREETING)
             self._await(commands.Connection.Start)
-            self.send(start_ok())
-            self._await(commands.Connection.Tune)
-            self.send(commands.Connection.TuneOk(2047, 131_072, heartbeat))
-            self.send(commands.Connection.Open("/"))
+            self.log_in()
+            tune = self._await(commands.Connection.Tune)
+            self.send(commands.Connection.TuneOk(tune.channel_max, tune.frame_max, heartbeat))
+            self.send(commands.Connection.Open(parameters.virtual_host))
             self._await(commands.Connection.OpenOk)
 
     def send_bytes(self, data: bytes) -> None:
@@ -44,6 +48,9 @@ class RawClient:
 
     def send(self, method: base.Frame, channel: int = 0) -> None:
         self.send_bytes(frame.marshal(method, channel))
+
+    def log_in(self) -> None:
+        self.send(start_ok(self._credentials.username, self._credentials.password))
 
     def open_channel(self, number: int = 1) -> None:
         self.send(commands.Channel.Open(), number)
@@ -118,9 +125,10 @@ class RawClient:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
 
-    def _await(self, expected: type[base.Frame]) -> None:
+    def _await(self, expected: type[base.Frame]) -> Any:
         method = self._next()
         assert isinstance(method, expected), f"{expected.name} expected, {method!r} came"
+        return method
 
     def _receive(self) -> bytes:
         try:
@@ -158,7 +166,7 @@ class RawClient:
 
 
 def start_ok(
-    user: str = "guest", password: str = "guest", *, mechanism: str = "PLAIN", known: bool = True
+    user: str, password: str, *, mechanism: str = "PLAIN", known: bool = True
 ) -> commands.Connection.StartOk:
     properties: dict[str, Any] = {"capabilities": _CAPABILITIES} if known else {}
     response = f"\0{user}\0{password}"

@@ -29,7 +29,7 @@ def limits_outside_what_is_offered_are_refused(play: Player) -> None:
         raw = RawClient(play, opened=False)
         raw.send_bytes(GREETING)
         raw.next()
-        raw.send(start_ok())
+        raw.log_in()
         raw.next()
         raw.send(commands.Connection.TuneOk(channel_max, frame_max, 0))
         clients.append(raw)
@@ -50,7 +50,7 @@ def an_unknown_mechanism_ends_the_connection(play: Player) -> None:
     raw = RawClient(play, opened=False)
     raw.send_bytes(GREETING)
     raw.next()
-    raw.send(start_ok(mechanism="GSSAPI"))
+    raw.send(start_ok("nobody", "nothing", mechanism="GSSAPI"))
     raw.until_closed()
 
 

@@ -22,7 +22,6 @@ ALL: dict[str, Any] = {
     "message_id": "m1",
     "timestamp": 1_700_000_000,
     "type": "t",
-    "user_id": "guest",
     "app_id": "app",
 }
 
@@ -43,7 +42,7 @@ def properties_and_headers_travel_unchanged(play: Player) -> None:
         "table": {"inner": {"deep": "x"}},
         "bytes": b"\xff\x00",
     }
-    channel.publish("", "q", "body", headers=headers, expiration="100000", **ALL)
+    channel.publish("", "q", "body", headers=headers, expiration="100000", user_id=play.user, **ALL)
     channel.publish("", "q", "bare")
     channel.publish("", "q", "", headers={})
     channel.drain("q")
@@ -95,7 +94,7 @@ def publishing_to_a_missing_exchange_is_404(play: Player) -> None:
 def a_claimed_user_must_be_the_own(play: Player) -> None:
     channel = play.connect().channel()
     channel.declare("q")
-    channel.publish("", "q", "mine", user_id="guest")
+    channel.publish("", "q", "mine", user_id=play.user)
     channel.publish("", "q", "someone else's", user_id="admin")
     channel.drain("q")
 
