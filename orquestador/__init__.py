@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         UnknownName,
         Unreachable,
         Unroutable,
+        UsageError,
     )
     from orquestador.hooks.hookspecs import hookimpl
     from orquestador.hooks.registry import Role, RoleContext
@@ -60,6 +61,7 @@ _HOMES = {
         "UnknownName",
         "Unreachable",
         "Unroutable",
+        "UsageError",
     ),
     "orquestador.hooks.hookspecs": ("hookimpl",),
     "orquestador.hooks.registry": ("Role", "RoleContext"),
@@ -100,6 +102,7 @@ __all__ = [
     "UnknownName",
     "Unreachable",
     "Unroutable",
+    "UsageError",
     "declare",
     "ended",
     "hookimpl",

@@ -33,6 +33,10 @@ class ConfigurationError(OrquestadorError):
         super().__init__(faults if isinstance(faults, str) else "\n".join(map(str, self.faults)))
 
 
+class UsageError(ConfigurationError):
+    """A command line asks for what cannot be done."""
+
+
 class UnknownName(ConfigurationError):
     """A name that the topology (or a registry) does not declare; the text has the nearest one."""
 

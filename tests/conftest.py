@@ -1,57 +1,100 @@
-"""Fixtures that every test may ask for: a real broker, a place of its own on it, programs."""
+"""Fixtures that every test may ask for: brokers, a place of its own on one, programs.
+
+A test that asks for `node`, `url`, `vhost` or `proxy` runs twice: on an embedded broker of its own,
+and on the session's RabbitMQ where there is one.  What only RabbitMQ can show says so, and why:
+`@pytest.mark.only_rabbitmq("...")`.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
 from tests.support import rabbitmq
+from tests.support.embedded import Embedded
 from tests.support.programs import MonitorProgram, Program
 from tests.support.proxy import Proxy
+from tests.support.required import REQUIRED, absent
 
-REQUIRED = "ORQUESTADOR_REQUIRE_RABBITMQ"
 VHOSTS_AT_ONCE = 20
+PARAMETRIZED = ("node", "own_node", "shared_node")
+AnyNode: TypeAlias = Embedded | rabbitmq.Node
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not rabbitmq.installed():
         terminalreporter.write_line(
-            "RabbitMQ is not on this machine: the tests that need it were skipped."
-            "  Debian: apt-get install rabbitmq-server",
+            "RabbitMQ is not on this machine: tests ran on the embedded broker alone, and those"
+            " that only RabbitMQ can show were skipped.  Debian: apt-get install rabbitmq-server",
             yellow=True,
         )
 
 
-@pytest.fixture(scope="session")
-def node() -> Iterator[rabbitmq.Node]:
-    """One private RabbitMQ for the whole session."""
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Both brokers, unless the test is about RabbitMQ, or there is none and none is required."""
+    wanted = [name for name in PARAMETRIZED if name in metafunc.fixturenames]
+    if not wanted:
+        return
+    both = rabbitmq.installed() or bool(os.environ.get(REQUIRED))
+    brokers = ["embedded", "rabbitmq"] if both else ["embedded"]
+    if metafunc.definition.get_closest_marker("only_rabbitmq"):
+        brokers = ["rabbitmq"]
+    for name in wanted:
+        metafunc.parametrize(name, brokers, indirect=True, ids=brokers)
+
+
+def needs_rabbitmq() -> None:
     if not rabbitmq.installed():
-        if os.environ.get(REQUIRED):
-            pytest.fail(f"{REQUIRED} is set, but rabbitmq-server is not on this machine")
-        pytest.skip("needs rabbitmq-server")
+        absent("rabbitmq-server")
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_node() -> Iterator[rabbitmq.Node]:
+    """One private RabbitMQ for the whole session."""
+    needs_rabbitmq()
     started = rabbitmq.Node().start()
     yield started
     started.stop()
 
 
 @pytest.fixture
-def own_node() -> Iterator[rabbitmq.Node]:
-    """A node that this test alone may freeze, kill and start again."""
-    if not rabbitmq.installed():
-        if os.environ.get(REQUIRED):
-            pytest.fail(f"{REQUIRED} is set, but rabbitmq-server is not on this machine")
-        pytest.skip("needs rabbitmq-server")
-    started = rabbitmq.Node("own").start()
+def node(request: pytest.FixtureRequest) -> Iterator[AnyNode]:
+    """The broker: an embedded one of the test's own, or the session's RabbitMQ."""
+    if request.param == "rabbitmq":
+        yield request.getfixturevalue("rabbitmq_node")
+        return
+    started = Embedded().start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def own_node(request: pytest.FixtureRequest) -> Iterator[AnyNode]:
+    """A broker that this test alone may freeze, kill and start again."""
+    yield from _own(request.param)
+
+
+@pytest.fixture(scope="module")
+def shared_node(request: pytest.FixtureRequest) -> Iterator[AnyNode]:
+    """A broker that the tests of one file alone may freeze, kill and start again."""
+    yield from _own(request.param)
+
+
+def _own(broker: str) -> Iterator[AnyNode]:
+    if broker == "rabbitmq":
+        needs_rabbitmq()
+    started = rabbitmq.Node("own").start() if broker == "rabbitmq" else Embedded().start()
     yield started
     started.thaw()
     started.stop()
 
 
 @pytest.fixture(scope="session")
-def _vhosts(node: rabbitmq.Node) -> Callable[[], str]:
+def _vhosts(rabbitmq_node: rabbitmq.Node) -> Callable[[], str]:
     """Fresh vhosts, made twenty at a time: one rabbitmqctl call costs half a second."""
     ready: list[str] = []
     made = 0
@@ -61,7 +104,7 @@ def _vhosts(node: rabbitmq.Node) -> Callable[[], str]:
         if not ready:
             names = [f"test{number}" for number in range(made, made + VHOSTS_AT_ONCE)]
             made += VHOSTS_AT_ONCE
-            node.add_vhosts(names)
+            rabbitmq_node.add_vhosts(names)
             ready.extend(names)
         return ready.pop(0)
 
@@ -69,20 +112,23 @@ def _vhosts(node: rabbitmq.Node) -> Callable[[], str]:
 
 
 @pytest.fixture
-def vhost(_vhosts: Callable[[], str]) -> str:
-    """A vhost of the test's own."""
-    return _vhosts()
+def vhost(node: AnyNode, request: pytest.FixtureRequest) -> str:
+    """A vhost of the test's own, as a URI has it: the embedded broker has one, and is fresh."""
+    if isinstance(node, Embedded):
+        return "%2F"
+    fresh: Callable[[], str] = request.getfixturevalue("_vhosts")
+    return fresh()
 
 
 @pytest.fixture
-def url(node: rabbitmq.Node, vhost: str) -> str:
+def url(node: AnyNode, vhost: str) -> str:
     """The broker's address in the test's own vhost."""
     return node.address(vhost)
 
 
 @pytest.fixture
-def proxy(node: rabbitmq.Node) -> Iterator[Proxy]:
-    """A proxy before the session's node."""
+def proxy(node: AnyNode) -> Iterator[Proxy]:
+    """A proxy before the broker."""
     with Proxy(node.port) as started:
         yield started
 

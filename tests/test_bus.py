@@ -25,12 +25,12 @@ from orquestador import (
 from orquestador.broker import bus as bus_module
 from tests.broker_layer.conftest import pika_is_quiet  # noqa: F401
 from tests.broker_layer.witness import Witness
-from tests.support import rabbitmq
+from tests.conftest import AnyNode
 from tests.support.programs import Program
 from tests.support.proxy import Proxy
 from tests.support.waiting import eventually
 
-rabbit = pytest.mark.rabbitmq
+rabbit = pytest.mark.broker
 Start = Callable[..., Program]
 
 TOPOLOGY = """\
@@ -266,7 +266,7 @@ def test_without_a_broker_a_publish_gives_up_when_its_patience_is_over(topology:
 
 @rabbit
 def test_a_wrong_password_is_told_at_once_and_to_every_caller(
-    topology: Topology, node: rabbitmq.Node, vhost: str
+    topology: Topology, node: AnyNode, vhost: str
 ) -> None:
     wrong = f"amqp://guest:letmein@127.0.0.1:{node.port}/{vhost}"
     started = time.monotonic()
@@ -487,7 +487,7 @@ def test_a_handler_slower_than_two_heartbeats_does_not_cost_the_connection(
 
 @rabbit
 def test_while_the_connection_is_cut_publishes_wait_and_consumption_goes_on(
-    topology: Topology, node: rabbitmq.Node, vhost: str, proxy: Proxy
+    topology: Topology, node: AnyNode, vhost: str, proxy: Proxy
 ) -> None:
     with Bus(topology, "billing", url=node.address(vhost, port=proxy.port)) as bus:
         bus.subscribe("invoice-mailer", prefetch=5)(handler := Handler())
@@ -503,7 +503,7 @@ def test_while_the_connection_is_cut_publishes_wait_and_consumption_goes_on(
 @rabbit
 def test_an_outage_is_logged_once(
     topology: Topology,
-    node: rabbitmq.Node,
+    node: AnyNode,
     vhost: str,
     proxy: Proxy,
     caplog: pytest.LogCaptureFixture,
@@ -601,7 +601,7 @@ def test_closing_while_there_is_no_broker_is_quick(topology: Topology) -> None:
 @rabbit
 @pytest.mark.slow
 def test_closing_is_bounded_though_the_broker_is_frozen(
-    topology: Topology, own_node: rabbitmq.Node
+    topology: Topology, own_node: AnyNode
 ) -> None:
     with Bus(topology, "billing", url=own_node.url) as bus:
         bus.publish("invoices", "invoice.paid", 1)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.programs import MonitorProgram, Program, run
 
-pytestmark = pytest.mark.rabbitmq
+pytestmark = pytest.mark.broker
 Start = Callable[..., Program]
 
 

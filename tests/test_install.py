@@ -72,7 +72,7 @@ def test_a_plugin_beside_the_topology_file_joins_the_shipped_ones(
     assert "echo           no options (plugin responders)" in ran.stdout
 
 
-@pytest.mark.rabbitmq
+@pytest.mark.broker
 def test_it_provisions_a_broker(installed: Path, elsewhere: Path, url: str) -> None:
     ran = run(installed, elsewhere, "-m", "orquestador.provision", "--url", url)
 

@@ -43,7 +43,7 @@ def readme_project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.rabbitmq
+@pytest.mark.broker
 def test_the_readme_s_responder_is_one_file_and_one_line(
     readme_project: Path, start: Callable[..., Program], url: str
 ) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from orquestador.events import Echo, decode
 from tests.broker_layer.witness import Witness
+from tests.conftest import AnyNode
 from tests.support import rabbitmq
+from tests.support.embedded import Embedded
 from tests.support.programs import MonitorProgram, Program
 from tests.support.proxy import Proxy
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.rabbitmq, pytest.mark.slow]
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+RABBITMQ = pytest.mark.skipif(not rabbitmq.installed(), reason="needs rabbitmq-server")
 Start = Callable[..., Program]
 MOCKS = ("mock1", "mock2")
 
@@ -83,25 +86,24 @@ class Site:
         return [e for e in self.monitor.events if e["event"] == "status" and e["state"] == "DOWN"]
 
 
-@pytest.fixture(scope="module")
-def broker() -> Iterator[rabbitmq.Node]:
-    """A node for this file alone: its tests freeze it, kill it and start it again."""
-    started = rabbitmq.Node("resilience").start()
-    yield started
-    started.thaw()
-    started.stop()
+@pytest.fixture
+def broker(shared_node: AnyNode) -> AnyNode:
+    """A broker for this file alone: its tests freeze it, kill it and start it again."""
+    return shared_node
 
 
 @pytest.fixture
-def place(broker: rabbitmq.Node, request: pytest.FixtureRequest) -> str:
-    """A vhost of the test's own on that node."""
+def place(broker: AnyNode, request: pytest.FixtureRequest) -> str:
+    """A vhost of the test's own, where the broker has several."""
+    if isinstance(broker, Embedded):
+        return "%2F"
     name = f"v{abs(hash(request.node.nodeid))}"
     broker.add_vhosts([name])
     return name
 
 
 @pytest.fixture
-def site(start: Start, broker: rabbitmq.Node, place: str) -> Site:
+def site(start: Start, broker: AnyNode, place: str) -> Site:
     url = broker.address(place)
     return Site(start, url, url).up()
 
@@ -112,7 +114,7 @@ def for_seconds(seconds: float) -> None:
     eventually(lambda: time.monotonic() > until, seconds + 5)
 
 
-def test_a_broker_killed_and_started_again(site: Site, broker: rabbitmq.Node) -> None:
+def test_a_broker_killed_and_started_again(site: Site, broker: AnyNode) -> None:
     mark = site.monitor.mark
     broker.kill()
     assert site.blind(mark)
@@ -123,7 +125,7 @@ def test_a_broker_killed_and_started_again(site: Site, broker: rabbitmq.Node) ->
     assert site.blamed == []
 
 
-def test_connections_cut_five_times(start: Start, broker: rabbitmq.Node, place: str) -> None:
+def test_connections_cut_five_times(start: Start, broker: AnyNode, place: str) -> None:
     with Proxy(broker.port) as proxy:
         site = Site(start, broker.address(place), broker.address(place, port=proxy.port)).up()
         for _ in range(5):
@@ -137,7 +139,7 @@ def test_connections_cut_five_times(start: Start, broker: rabbitmq.Node, place: 
 
 
 @pytest.mark.parametrize("seconds", [4, 12, 30])  # within, about and beyond the heartbeats
-def test_a_broker_frozen_and_let_go(site: Site, broker: rabbitmq.Node, seconds: int) -> None:
+def test_a_broker_frozen_and_let_go(site: Site, broker: AnyNode, seconds: int) -> None:
     mark = site.monitor.mark
     broker.freeze()
     try:
@@ -151,8 +153,11 @@ def test_a_broker_frozen_and_let_go(site: Site, broker: rabbitmq.Node, seconds: 
     assert site.blamed == []
 
 
-def test_programs_started_before_their_broker_wait_for_it(start: Start) -> None:
-    late = rabbitmq.Node("late")
+@pytest.mark.parametrize("kind", [Embedded, pytest.param(rabbitmq.Node, marks=RABBITMQ)])
+def test_programs_started_before_their_broker_wait_for_it(
+    start: Start, kind: type[AnyNode]
+) -> None:
+    late = kind()
     try:
         site = Site(start, late.url, late.url)
         site.mocks["mock1"].says("trying again")
@@ -178,16 +183,16 @@ def test_a_monitor_that_was_frozen_blames_nobody(site: Site) -> None:
 
 
 def test_an_alarm_of_the_broker_makes_the_monitor_blind_and_nobody_down(
-    site: Site, broker: rabbitmq.Node
+    site: Site, broker: AnyNode
 ) -> None:
     mark = site.monitor.mark
-    broker.control("set_vm_memory_high_watermark", "0.000001")
+    broker.alarm()
     try:
         assert "blocks publishers" in site.blind(mark) and "memory" in site.blind(mark)
         for_seconds(4)
         assert site.monitor.notices("seeing", mark) == []
     finally:
-        broker.control("set_vm_memory_high_watermark", "0.4")
+        broker.lift_alarm()
 
     site.sees(mark)
     site.flows_again()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from orquestador.errors import UsageError
 from orquestador.hooks.registry import Registry, Role
-from orquestador.run.exits import UsageError
 from orquestador.topology.model import Service, Topology
 from orquestador.wording import did_you_mean
 

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from orquestador.errors import UsageError
 from orquestador.hooks import loading
 from orquestador.hooks.registry import Role
 from orquestador.run import arguments as command_line
 from orquestador.run import choosing, listing
-from orquestador.run.exits import DONE, UsageError, ending
+from orquestador.run.exits import DONE, ending
 from orquestador.run.surroundings import address, log_to_stderr, print_anyway
 from orquestador.settings import Settings, settle
 from orquestador.topology.load import load

@@ -16,8 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orquestador.errors import UsageError
 from orquestador.hooks.registry import Registry
-from orquestador.run.exits import DONE, UsageError
+from orquestador.run.exits import DONE
 from orquestador.settings import Settings
 from orquestador.topology.model import Service, Topology
 

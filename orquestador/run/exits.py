@@ -15,6 +15,7 @@ from orquestador.errors import (
     Refused,
     UnknownName,
     Unreachable,
+    UsageError,
 )
 
 DONE = 0
@@ -25,10 +26,6 @@ DEFECT = 70
 REFUSED = 77
 CONFIGURATION = 78
 INTERRUPTED = 130
-
-
-class UsageError(ConfigurationError):
-    """The command line asks for what cannot be done."""
 
 
 def ending(command: Callable[[], int]) -> int:

@@ -7,8 +7,7 @@ import logging
 import os
 import sys
 
-from orquestador.errors import ConfigurationError
-from orquestador.run.exits import UsageError
+from orquestador.errors import ConfigurationError, UsageError
 from orquestador.settings import Settings, settle
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 async def run(context: RoleContext) -> int:
-    """Serve until told to stop.  Raises ConfigurationError for an address that cannot be had."""
+    """Serve until told to stop.  Raises UsageError for an address that cannot be had."""
     from .serve import serve
 
     arguments = context.arguments

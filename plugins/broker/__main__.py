@@ -10,7 +10,7 @@ import asyncio
 import signal
 import sys
 
-from orquestador.errors import ConfigurationError
+from orquestador import UsageError
 
 from .options import add_arguments
 from .serve import serve
@@ -39,7 +39,7 @@ def main() -> int:
     add_arguments(parser)
     try:
         asyncio.run(_main(parser.parse_args()))
-    except ConfigurationError as fault:
+    except UsageError as fault:
         sys.stderr.write(f"{fault}\n")
         return 64
     return 0

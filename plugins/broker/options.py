@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import errno
 
-from orquestador.errors import ConfigurationError
+from orquestador import UsageError
 
 DEFAULT = "127.0.0.1:5672"
-_LOOPBACK = ("127.", "localhost", "::1")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,13 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def address(text: str, option: str, *, allow_remote: bool) -> tuple[str, int]:
-    """Host and port.  Raises ConfigurationError, one line that says what to write instead."""
+    """Host and port.  Raises UsageError, one line that says what to write instead."""
     host, colon, port = text.rpartition(":")
     host = host.strip("[]")
     if not colon or not host or not port.isdecimal() or int(port) > 65535:
-        raise ConfigurationError(f"{option} {text}: write HOST:PORT, such as {DEFAULT}")
-    if not allow_remote and not host.startswith(_LOOPBACK):
-        raise ConfigurationError(
+        raise UsageError(f"{option} {text}: write HOST:PORT, such as {DEFAULT}")
+    if not allow_remote and not _loopback(host):
+        raise UsageError(
             f"{option} {text}: {host} is not loopback; "
             "write 127.0.0.1, or add --allow-remote if others may reach it"
             if option == "--listen"
@@ -46,13 +45,24 @@ def address(text: str, option: str, *, allow_remote: bool) -> tuple[str, int]:
     return host, int(port)
 
 
-def explain(fault: OSError, option: str, host: str, port: int) -> ConfigurationError:
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False  # a name: where it leads is not known here
+
+
+def explain(fault: OSError, option: str, host: str, port: int) -> UsageError:
     """Why nothing can listen there, in one line."""
     where = f"{option} {host}:{port}"
     if fault.errno == errno.EADDRINUSE:
-        return ConfigurationError(
+        return UsageError(
             f"{where}: another program listens there; choose another port, or 0 for any free one"
         )
     if fault.errno == errno.EACCES:
-        return ConfigurationError(f"{where}: ports below 1024 need root; choose a higher one")
-    return ConfigurationError(f"{where}: {fault.strerror or fault}")
+        return UsageError(f"{where}: ports below 1024 need root; choose a higher one")
+    return UsageError(f"{where}: {fault.strerror or fault}")

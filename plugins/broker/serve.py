@@ -19,7 +19,7 @@ async def serve(
 ) -> None:
     """Run a broker at `listen`, and its faults at `control` if that is set, until `stop` is set.
 
-    Says its address once clients can connect.  Raises ConfigurationError, one line, for an address
+    Says its address once clients can connect.  Raises UsageError, one line, for an address
     that cannot be had.
     """
     host, port = address(listen, "--listen", allow_remote=allow_remote)

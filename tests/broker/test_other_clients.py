@@ -6,19 +6,18 @@ import asyncio
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
+import aio_pika
 import pytest
 
 from plugins.broker.harness import BrokerThread
+from tests.support.required import absent
 
 HERE = Path(__file__).parent
 
 
 def test_aio_pika_publishes_consumes_and_confirms(broker: BrokerThread) -> None:
-    aio_pika = pytest.importorskip("aio_pika", reason="needs aio-pika: pip install aio-pika")
-
     async def talk() -> list[bytes]:
         connection = await aio_pika.connect_robust(broker.url)
         got: list[bytes] = []
@@ -49,21 +48,19 @@ def test_aio_pika_publishes_consumes_and_confirms(broker: BrokerThread) -> None:
 
 
 @pytest.fixture(scope="session")
-def amqplib() -> Path:
-    """The folder that holds amqplib, fetched once where npm is there to fetch it."""
+def amqplib(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds amqplib, fetched where npm is there to fetch it."""
     if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("needs node and npm")
-    folder = Path(tempfile.gettempdir()) / "orquestador-amqplib"
-    if not (folder / "node_modules" / "amqplib").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        ran = subprocess.run(
-            ["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", "amqplib@0.10"],
-            capture_output=True,
-            text=True,
-            timeout=100,
-        )
-        if ran.returncode:
-            pytest.skip(f"npm has no amqplib to give: {ran.stderr.strip()[-200:]}")
+        absent("node and npm")
+    folder = tmp_path_factory.mktemp("amqplib")
+    ran = subprocess.run(
+        ["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", "amqplib@0.10.9"],
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    if ran.returncode:
+        absent(f"amqplib that npm would give ({ran.stderr.strip()[-200:]})")
     return folder
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.broker_layer.witness import Witness
+from tests.conftest import AnyNode, needs_rabbitmq
 from tests.support import rabbitmq
 from tests.support.certificates import Certificates, make
 
@@ -34,7 +35,7 @@ def witness(url: str) -> Witness:
 
 
 @pytest.fixture
-def restricted(node: rabbitmq.Node, vhost: str) -> Iterator[Restricted]:
+def restricted(node: AnyNode, vhost: str) -> Iterator[Restricted]:
     """The address of a user who may configure, write and read only what matches."""
     made: list[str] = []
 
@@ -95,10 +96,9 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 @pytest.fixture(scope="session")
-def tls_node(
-    certificates: Certificates, node: rabbitmq.Node
-) -> Iterator[tuple[rabbitmq.Node, int]]:
+def tls_node(certificates: Certificates) -> Iterator[tuple[rabbitmq.Node, int]]:
     """A node that speaks TLS too, and the port where it does."""
+    needs_rabbitmq()
     port = rabbitmq.free_port()
     started = rabbitmq.Node(
         "tls",

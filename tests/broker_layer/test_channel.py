@@ -24,10 +24,10 @@ from orquestador.topology.model import Binding, Exchange, Queue
 from tests.broker_layer.conftest import Restricted
 from tests.broker_layer.looping import connected, message, on_a_loop
 from tests.broker_layer.witness import Witness
-from tests.support import rabbitmq
+from tests.conftest import AnyNode
 from tests.support.proxy import Proxy
 
-pytestmark = pytest.mark.rabbitmq
+pytestmark = pytest.mark.broker
 
 
 async def fails(waiting: Any, kind: type[BrokerError], text: str) -> None:
@@ -92,6 +92,7 @@ async def test_an_exclusive_queue_of_another_connection_is_locked(url: str) -> N
         await fails((await other.channel()).declare_queue(mine), Locked, "RESOURCE_LOCKED")
 
 
+@pytest.mark.only_rabbitmq("the embedded broker has one user")
 @on_a_loop
 async def test_a_user_without_the_right_is_refused(
     url: str, restricted: Restricted, witness: Witness
@@ -164,7 +165,7 @@ async def test_a_closed_channel_answers_with_its_reason_and_ignores_acknowledgem
 
 @on_a_loop
 async def test_unconfirmed_messages_are_lost_with_the_connection(
-    node: rabbitmq.Node, vhost: str, proxy: Proxy
+    node: AnyNode, vhost: str, proxy: Proxy
 ) -> None:
     async with connected(node.address(vhost, port=proxy.port)) as connection:
         channel = await connection.channel(confirms=True)

@@ -14,11 +14,11 @@ from orquestador.errors import ConfigurationError, Lost, Refused, Unreachable
 from orquestador.settings import settle
 from tests.broker_layer.conftest import Stranger
 from tests.broker_layer.looping import InOrder, connected, on_a_loop
-from tests.support import rabbitmq
+from tests.conftest import AnyNode
 from tests.support.proxy import Proxy
 from tests.support.waiting import eventually
 
-rabbit = pytest.mark.rabbitmq
+rabbit = pytest.mark.broker
 NOBODY = "amqp://guest:hidden@127.0.0.1:1/"
 
 
@@ -29,10 +29,11 @@ async def refusal(url: str) -> str:
     return f"{raised.type.__name__}: {raised.value}"
 
 
+@pytest.mark.only_rabbitmq("asks with rabbitmqctl")
 @rabbit
 @on_a_loop
 async def test_an_open_connection_knows_its_broker_and_is_shown_by_name(
-    node: rabbitmq.Node, url: str
+    node: AnyNode, url: str
 ) -> None:
     async with connected(url, "billing publishing") as connection:
         listed = node.control("list_connections", "vhost", "client_properties")
@@ -44,9 +45,7 @@ async def test_an_open_connection_knows_its_broker_and_is_shown_by_name(
 
 @rabbit
 @on_a_loop
-async def test_wrong_credentials_are_refused_and_never_printed(
-    node: rabbitmq.Node, vhost: str
-) -> None:
+async def test_wrong_credentials_are_refused_and_never_printed(node: AnyNode, vhost: str) -> None:
     said = await refusal(f"amqp://guest:letmein@127.0.0.1:{node.port}/{vhost}")
 
     assert said.startswith("Refused:") and "user or password refused" in said
@@ -55,7 +54,7 @@ async def test_wrong_credentials_are_refused_and_never_printed(
 
 @rabbit
 @on_a_loop
-async def test_an_unknown_vhost_is_refused_and_named(node: rabbitmq.Node) -> None:
+async def test_an_unknown_vhost_is_refused_and_named(node: AnyNode) -> None:
     said = await refusal(node.address("nowhere"))
 
     assert said.startswith("Refused:") and "nowhere" in said
@@ -96,9 +95,7 @@ async def test_a_listener_that_says_nothing_costs_its_patience_and_no_more(
 
 @rabbit
 @on_a_loop
-async def test_of_several_addresses_the_first_that_answers_is_used(
-    node: rabbitmq.Node, url: str
-) -> None:
+async def test_of_several_addresses_the_first_that_answers_is_used(node: AnyNode, url: str) -> None:
     async with connected(f"{NOBODY},{url}", random=InOrder()) as connection:
         assert connection.address.port == node.port
 
@@ -136,7 +133,7 @@ async def test_closing_twice_or_after_a_loss_is_no_fault(url: str) -> None:
 @rabbit
 @on_a_loop
 async def test_an_abandoned_connection_is_lost_with_the_reason_given(
-    node: rabbitmq.Node, vhost: str, proxy: Proxy
+    node: AnyNode, vhost: str, proxy: Proxy
 ) -> None:
     async with connected(node.address(vhost, port=proxy.port)) as connection:
         channel = await connection.channel()
@@ -152,7 +149,7 @@ async def test_an_abandoned_connection_is_lost_with_the_reason_given(
 @rabbit
 @on_a_loop
 async def test_a_cut_connection_is_lost_with_its_channels(
-    node: rabbitmq.Node, vhost: str, proxy: Proxy
+    node: AnyNode, vhost: str, proxy: Proxy
 ) -> None:
     async with connected(node.address(vhost, port=proxy.port)) as connection:
         channel = await connection.channel()

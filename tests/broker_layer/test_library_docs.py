@@ -12,7 +12,7 @@ import pytest
 from tests.support.programs import Program, run
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.rabbitmq
+pytestmark = pytest.mark.broker
 PAGE = (Path(__file__).parents[2] / "docs/library.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 TOPOLOGY = next(text for kind, text in BLOCKS if kind == "yaml")

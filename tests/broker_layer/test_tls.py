@@ -11,7 +11,10 @@ from tests.broker_layer.looping import connected, on_a_loop
 from tests.support import rabbitmq
 from tests.support.certificates import Certificates
 
-pytestmark = pytest.mark.rabbitmq
+pytestmark = [
+    pytest.mark.broker,
+    pytest.mark.only_rabbitmq("the embedded broker speaks no TLS"),
+]
 TlsNode = tuple[rabbitmq.Node, int]
 
 

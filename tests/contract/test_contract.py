@@ -8,7 +8,7 @@ from .cases import load
 from .player import differences
 from .running import perform
 
-pytestmark = pytest.mark.rabbitmq
+pytestmark = pytest.mark.broker
 CASES = load()
 
 

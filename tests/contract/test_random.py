@@ -20,7 +20,7 @@ from hypothesis.stateful import run_state_machine_as_test as run
 
 from .player import WITHIN, Client, Player, differences
 
-pytestmark = pytest.mark.rabbitmq
+pytestmark = pytest.mark.broker
 
 QUEUES: dict[str, dict[str, Any]] = {
     "plain": {},

@@ -10,13 +10,13 @@ import pytest
 
 from tests.broker_layer.conftest import Restricted, Stranger
 from tests.broker_layer.witness import Witness
+from tests.conftest import AnyNode
 from tests.provision.conftest import SMALL, Provision
-from tests.support import rabbitmq
 from tests.support.programs import Program
 from tests.support.proxy import Proxy
 from tests.support.waiting import eventually
 
-rabbit = pytest.mark.rabbitmq
+rabbit = pytest.mark.broker
 Write = Callable[[str], Path]
 NOBODY = "amqp://guest:hidden@127.0.0.1:1/"
 
@@ -100,9 +100,10 @@ def test_the_command_line_outranks_the_environment(
     assert code == 0 and witness.exists("work")
 
 
+@pytest.mark.only_rabbitmq("the embedded broker has one vhost")
 @rabbit
 def test_vhost_and_prefix_of_the_file_are_used(
-    provision: Provision, write: Write, node: rabbitmq.Node, vhost: str, witness: Witness
+    provision: Provision, write: Write, node: AnyNode, vhost: str, witness: Witness
 ) -> None:
     write(SMALL.replace("version: 1", f"version: 1\nvhost: {vhost}\nprefix: shop."))
     code, out, _ = provision("--url", node.address("%2F"))
@@ -189,7 +190,7 @@ def test_a_listener_that_is_no_broker_is_no_broker(
 
 @rabbit
 def test_wrong_credentials_are_refused_and_masked(
-    provision: Provision, node: rabbitmq.Node, vhost: str
+    provision: Provision, node: AnyNode, vhost: str
 ) -> None:
     code, out, err = provision("--url", f"amqp://guest:letmein@127.0.0.1:{node.port}/{vhost}")
 
@@ -198,12 +199,13 @@ def test_wrong_credentials_are_refused_and_masked(
 
 
 @rabbit
-def test_an_unknown_vhost_is_refused(provision: Provision, node: rabbitmq.Node) -> None:
+def test_an_unknown_vhost_is_refused(provision: Provision, node: AnyNode) -> None:
     code, _, err = provision("--url", node.address("nowhere"))
 
     assert code == 77 and "nowhere" in err
 
 
+@pytest.mark.only_rabbitmq("the embedded broker has one user")
 @rabbit
 def test_a_user_who_may_configure_nothing_is_refused_thing_by_thing(
     provision: Provision, restricted: Restricted, witness: Witness
@@ -215,6 +217,7 @@ def test_a_user_who_may_configure_nothing_is_refused_thing_by_thing(
     assert not witness.exists("work")
 
 
+@pytest.mark.only_rabbitmq("the embedded broker has one user")
 @rabbit
 def test_a_user_who_may_configure_some_gets_those(
     provision: Provision, restricted: Restricted, witness: Witness
@@ -241,7 +244,7 @@ def test_a_broker_that_goes_half_way_leaves_partial_work_and_says_so(
     provision: Provision,
     begin: Callable[..., Program],
     write: Write,
-    node: rabbitmq.Node,
+    node: AnyNode,
     vhost: str,
     proxy: Proxy,
     witness: Witness,

@@ -14,12 +14,12 @@ from orquestador import Conflict, Refused, Responder, Topology, UnknownName
 from orquestador.events import Health, Ping
 from tests.broker_layer.conftest import Restricted
 from tests.broker_layer.witness import Witness
+from tests.conftest import AnyNode
 from tests.responder.conftest import SERVICE, Outside
-from tests.support import rabbitmq
 from tests.support.proxy import Proxy
 from tests.support.waiting import eventually
 
-rabbit = pytest.mark.rabbitmq
+rabbit = pytest.mark.broker
 
 
 @pytest.fixture
@@ -270,9 +270,10 @@ def test_without_provision_nothing_is_declared(
     assert "is missing" in caplog.messages[0]
 
 
+@pytest.mark.only_rabbitmq("the embedded broker has one vhost")
 @rabbit
 def test_prefix_and_vhost_of_the_file_are_used(
-    tmp_path: Path, node: rabbitmq.Node, vhost: str, outside: Outside
+    tmp_path: Path, node: AnyNode, vhost: str, outside: Outside
 ) -> None:
     text = Path("topology.yaml").read_text().replace("version: 1", f"version: 1\nvhost: {vhost}")
     (tmp_path / "topology.yaml").write_text(text + "\nprefix: shop.\n")
@@ -289,7 +290,7 @@ def test_prefix_and_vhost_of_the_file_are_used(
 
 @rabbit
 def test_after_each_cut_the_same_instance_says_hello_and_answers_again(
-    topology: Topology, node: rabbitmq.Node, vhost: str, proxy: Proxy, outside: Outside
+    topology: Topology, node: AnyNode, vhost: str, proxy: Proxy, outside: Outside
 ) -> None:
     with Responder(SERVICE, topology, url=node.address(vhost, port=proxy.port)) as responder:
         outside.hears("hello")
@@ -317,7 +318,7 @@ def test_a_deleted_queue_comes_back_by_itself(
 
 @rabbit
 def test_a_wrong_password_is_said_and_kept(
-    topology: Topology, node: rabbitmq.Node, vhost: str, caplog: pytest.LogCaptureFixture
+    topology: Topology, node: AnyNode, vhost: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     wrong = f"amqp://guest:letmein@127.0.0.1:{node.port}/{vhost}"
     with Responder(SERVICE, topology, url=wrong) as responder:
@@ -386,6 +387,7 @@ def test_a_missing_events_exchange_is_waited_for_and_said_once(
     assert len(caplog.messages) == 1 and "no exchange 'events'" in caplog.messages[0]
 
 
+@pytest.mark.only_rabbitmq("the embedded broker has one user")
 @rabbit
 def test_a_service_that_may_not_publish_is_refused(
     restricted: Restricted, outside: Outside
@@ -429,7 +431,7 @@ def test_closing_with_a_hung_answer_still_says_goodbye(
 @rabbit
 @pytest.mark.slow
 def test_closing_is_bounded_though_the_broker_is_frozen(
-    topology: Topology, own_node: rabbitmq.Node, caplog: pytest.LogCaptureFixture
+    topology: Topology, own_node: AnyNode, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "orquestador")
     with Responder(SERVICE, topology, url=own_node.url):

@@ -20,9 +20,10 @@ from orquestador.errors import (
     UnknownName,
     Unreachable,
     Unroutable,
+    UsageError,
 )
 from orquestador.run import exits
-from orquestador.run.exits import UsageError, explain
+from orquestador.run.exits import explain
 
 CODES: dict[type[BaseException], int] = {
     UsageError: 64,

@@ -112,6 +112,13 @@ class Node:
         grant = f"rabbit_auth_backend_internal:set_permissions({user}, V, {everything}, {by})"
         self.control("eval", f"[begin rabbit_vhost:add(V, {by}), {grant} end || V <- [{listed}]].")
 
+    def alarm(self) -> None:
+        """A memory alarm: publishers are blocked until it is lifted."""
+        self.control("set_vm_memory_high_watermark", "0.000001")
+
+    def lift_alarm(self) -> None:
+        self.control("set_vm_memory_high_watermark", "0.4")
+
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
 
