@@ -72,7 +72,7 @@ def board_of(topology: Path, file: Path, url: str) -> Board:
 
 def draw(board: Board) -> str:
     loading.load()
-    from orquestador_plugins.terminal import table
+    from orquestador_plugins.terminal.table import table
 
     console = Console(record=True, width=92, file=io.StringIO(), force_terminal=True)
     console.print(table(board, "amqp://guest:***@localhost:5672/", []))

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orquestador import durations
-from orquestador.nodes import Source
+
+if TYPE_CHECKING:
+    from orquestador.nodes import Source
 
 _LONGEST = 60
 _NAMES = {

@@ -10,11 +10,12 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from queue import Full, Queue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from orquestador.board import Board, Notice
-from orquestador.errors import EventError
-from orquestador.events import Event, Status
+if TYPE_CHECKING:
+    from orquestador.board import Board, Notice
+    from orquestador.errors import EventError
+    from orquestador.events import Event, Status
 
 log = logging.getLogger("orquestador.hooks")
 WAITING_MAX = 10_000  # calls; a slow observer must not fill the memory

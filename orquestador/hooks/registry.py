@@ -5,18 +5,21 @@ Finding and importing plugins is `loading.py`'s; the loop that runs a role is `r
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from orquestador.errors import ConfigurationError, UnknownName
-from orquestador.hooks.observers import Observers
-from orquestador.settings import Settings
-from orquestador.topology.model import Service, Topology
 from orquestador.topology.vocabulary import RoleTerms, Vocabulary
 from orquestador.wording import did_you_mean
+
+if TYPE_CHECKING:
+    import argparse
+    import asyncio
+
+    from orquestador.hooks.observers import Observers
+    from orquestador.settings import Settings
+    from orquestador.topology.model import Service, Topology
 
 Respond = Callable[..., Any]
 

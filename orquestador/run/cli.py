@@ -15,7 +15,6 @@ from orquestador.run import choosing, listing
 from orquestador.run.exits import DONE, ending
 from orquestador.run.surroundings import address, log_to_stderr, print_anyway
 from orquestador.settings import Settings, settle
-from orquestador.topology.load import load
 from orquestador.topology.model import Service, Topology
 
 
@@ -37,6 +36,8 @@ def _main(argv: Sequence[str]) -> int:
         return _run_standalone(role, given, plugins)
     if given.list:
         print("\n".join(listing.of_plugins(plugins)))
+    from orquestador.topology.load import load  # YAML, which a standalone role does without
+
     topology = load(given.topology, plugins.registry.vocabulary())
     if given.list:
         print("\n".join(listing.of_services(topology)))

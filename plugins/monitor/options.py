@@ -1,19 +1,9 @@
-"""What a monitor may say in the topology, and the rules for each watched service that follow."""
+"""What a monitor may say in the topology, as a JSON Schema; what follows is `timing.py`'s."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
-
-from orquestador import Service, Topology
-from orquestador.backoff import CAP
-
-from .row import Rules
-
-PING_EVERY, ECHO_WITHIN, DOWN_AFTER = 1.0, 0.5, 3
-PROBE_EVERY, UP_AFTER = 0.25, 2
-SETTLE_FOR_ADDRESS = 2.0
 
 OPTIONS: Mapping[str, Any] = {
     "type": "object",
@@ -53,38 +43,3 @@ OPTIONS: Mapping[str, Any] = {
         },
     },
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """The monitor's own pace, in seconds; the rules of each watched service, by name."""
-
-    ping_every: float
-    echo_within: float
-    probe_every: float
-    settle: float
-    rules: Mapping[str, Rules]
-
-
-def timing(topology: Topology, monitor: Service, addresses: int) -> Timing:
-    """From the monitor's entry; a watched service's own entry overrides it where it may."""
-    own = monitor.options
-    return Timing(
-        ping_every=own.get("ping_every", PING_EVERY),
-        echo_within=own.get("echo_within", ECHO_WITHIN),
-        probe_every=own.get("probe_every", PROBE_EVERY),
-        settle=own.get("settle", CAP + SETTLE_FOR_ADDRESS * addresses),
-        rules={service.name: _rules(service.options, own) for service in topology.watched},
-    )
-
-
-def _rules(entry: Mapping[str, Any], own: Mapping[str, Any]) -> Rules:
-    return Rules(
-        ping_every=own.get("ping_every", PING_EVERY),
-        echo_within=entry.get("echo_within", own.get("echo_within", ECHO_WITHIN)),
-        down_after=entry.get("down_after", own.get("down_after", DOWN_AFTER)),
-        probe_every=own.get("probe_every", PROBE_EVERY),
-        up_after=own.get("up_after", UP_AFTER),
-        replicas=entry.get("replicas", 1),
-        user=entry.get("user"),
-    )

@@ -9,9 +9,9 @@ import time
 from orquestador import Lost, RoleContext, Unreachable
 from orquestador.events import State
 
-from .options import timing
 from .reports import board, first_status
 from .session import Monitor
+from .timing import timing
 
 VERDICTS_WITHIN = 2.0  # seconds
 LOOK_EVERY = 0.01  # seconds

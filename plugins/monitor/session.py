@@ -17,8 +17,8 @@ from orquestador.events import Echo, Ping, Sender, Status, decode, fresh_word, t
 from orquestador.topology.model import ALL, EVENTS, HEARTBEAT
 
 from .evidence import Changed, Probe
-from .options import Timing
 from .reports import board, changed_status, first_status
+from .timing import Timing
 from .watch import RoundDue, Said, Watch
 from .wire import Wire, connect
 

@@ -7,6 +7,8 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,11 +24,12 @@ MOMENT = datetime(2026, 5, 4, 9, 30, 0, 250_000, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def terminal() -> Any:
-    """The plugin's module, as the one mechanism loads it."""
-    import sys
-
+    """What the plugin shows with, as the one mechanism loads it."""
     loading.load()
-    return sys.modules["orquestador_plugins.terminal"]
+    parts = [
+        import_module(f"orquestador_plugins.terminal{part}") for part in ("", ".lines", ".table")
+    ]
+    return SimpleNamespace(**{name: value for part in parts for name, value in vars(part).items()})
 
 
 def status(**changes: Any) -> Status:
