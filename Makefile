@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test check format rabbitmq picture clean
+.PHONY: help setup demo test check format rabbitmq contract picture clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -21,10 +21,10 @@ $(READY): pyproject.toml constraints.txt
 rabbitmq:  ## RabbitMQ's server from the system's packages, unless it is there
 	@sh tools/ensure-rabbitmq
 
-demo: $(READY) rabbitmq  ## monitor, mock1 and mock2 live, on a broker of their own
+demo: $(READY)  ## monitor, mock1 and mock2 live, on an embedded broker
 	@$(BIN)/python -m examples.demo
 
-test: $(READY)  ## every test; those that need RabbitMQ only where it is installed
+test: $(READY)  ## every test; on RabbitMQ, too, where it is installed
 	$(BIN)/python -m pytest
 
 check: $(READY)  ## formatter, linter and types
@@ -35,6 +35,9 @@ check: $(READY)  ## formatter, linter and types
 format: $(READY)  ## put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+contract: $(READY)  ## what the broker at URL=amqp://... does differently
+	$(BIN)/python -m tests.contract --url '$(URL)'
 
 picture: $(READY)  ## docs/table.svg anew, from a real run
 	$(BIN)/python -m examples.picture docs/table.svg

@@ -1,4 +1,4 @@
-"""`make demo`: monitor, mock1 and mock2 live on a broker of their own; nothing stays behind.
+"""`make demo`: monitor, mock1 and mock2 live on an embedded broker; nothing stays behind.
 
 On a terminal it shows the live table until Ctrl+C.  Without one it plays the story once: all up,
 mock2 killed, seen inactive, started again, up again; each step with the time it took.
@@ -6,6 +6,7 @@ mock2 killed, seen inactive, started again, up again; each step with the time it
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -15,7 +16,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.programs import MonitorProgram, Program
-from tests.support.rabbitmq import Node
 
 ROOT = Path(__file__).resolve().parents[1]
 TOPOLOGY = str(ROOT / "topology.yaml")
@@ -26,36 +26,37 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     try:
+        if sys.stdout.isatty():
+            return watch()
         with broker() as url:
-            return watch(url) if sys.stdout.isatty() else story(url)
+            return story(url)
     except KeyboardInterrupt:
         return 0
 
 
 @contextmanager
 def broker() -> Iterator[str]:
-    """A private RabbitMQ node on a free port; its address."""
-    print("starting a RabbitMQ of the demo's own, on a free port ...", flush=True)
-    node = Node("demo")
+    """The embedded broker on a free port; its address."""
+    program = Program(RUNNER, "--role", "broker", "--listen", "127.0.0.1:0")
     try:
-        yield node.start().url
+        yield program.says("amqp://").partition(" ")[0]
     finally:
-        node.stop()
+        program.signal(signal.SIGINT)
+        program.wait()
+        program.end()
 
 
-def watch(url: str) -> int:
+def watch() -> int:
     """The live table, until Ctrl+C."""
-    again = f"{sys.executable} {RUNNER} --role mock --name mock2 --url {url}"
-    print(f"Kill a mock from another terminal, then bring it back:\n  {again}\n", flush=True)
-    runner = subprocess.Popen(
-        [sys.executable, RUNNER, "--all", "--topology", TOPOLOGY, "--url", url]
-    )
+    here = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
+    runner = subprocess.Popen([sys.executable, RUNNER, "--all", "--topology", TOPOLOGY], env=here)
     while True:
         try:
             return runner.wait()
         except KeyboardInterrupt:
-            # The runner, in the same terminal, got it too and is ending its children.
+            # In a terminal the runner got it too; told twice it does nothing else.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+            runner.terminate()
 
 
 def story(url: str) -> int:

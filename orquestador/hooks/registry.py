@@ -56,7 +56,8 @@ class Role:
     `format: duration` is handed on in seconds.  `arguments` adds command-line arguments of its
     own.  `takes_responder`: its services may name a `responder`.  `standalone`: runs without a
     service, a topology file and a broker.  `display`: it is what a person looks at (`--all` gives
-    it the terminal).
+    it the terminal).  `serves_broker`: it is a broker, for `--all` where no address is given: it
+    takes `--listen HOST:PORT`, and its first line begins with its address.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Role:
     takes_responder: bool = False
     standalone: bool = False
     display: bool = False
+    serves_broker: bool = False
 
 
 @dataclass(frozen=True, slots=True)

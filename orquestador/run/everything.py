@@ -1,150 +1,138 @@
-"""`--all`: every service of the file as a child process, until Ctrl+C or until one display ends.
+"""`--all`: every service of the file as a child process, until Ctrl+C or until a display ends.
 
-The children are this same program with `--role` and `--name`; what they do is their roles'.
+Where no broker address is given, a broker of a plugin's is started first.  What the children do is
+their roles'.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import signal
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections import deque
-from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
 
 from orquestador.errors import UsageError
 from orquestador.hooks.registry import Registry
+from orquestador.run import children
+from orquestador.run.children import Child
 from orquestador.run.exits import DONE
 from orquestador.settings import Settings
 from orquestador.topology.model import Service, Topology
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-PATIENCE = 5.0  # seconds that children have to end in
-KEPT_LINES = 20
-
-
-@dataclass(slots=True)
-class Child:
-    """One service's process.  `lines`: its last ones, shown if it fails behind a live table."""
-
-    service: Service
-    process: Process
-    lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+ANY_FREE_PORT = "127.0.0.1:0"
 
 
 def run_all(
     topology: Topology, settings: Settings, given: argparse.Namespace, registry: Registry
 ) -> int:
-    """The exit code: 0, or the first that a child failed with before it was asked to end."""
+    """The exit code: 0, or what a display failed with before it was asked to end."""
     services = [each for each in topology.services.values() if each.role in registry.roles]
     if not services:
         raise UsageError(f"{topology.path}: no plugin provides the role of any service")
-    return asyncio.run(_run_all(services, settings, given, registry))
+    return asyncio.run(_Everything(services, settings, given, registry).run())
 
 
-async def _run_all(
-    services: list[Service], settings: Settings, given: argparse.Namespace, registry: Registry
-) -> int:
-    stop = asyncio.Event()
-    for number in ENDING:
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    quiet = sys.stdout.isatty() or given.json
-    children: list[Child] = []
-    relays: list[asyncio.Task[None]] = []
-    try:
+class _Everything:
+    def __init__(
+        self,
+        services: Sequence[Service],
+        settings: Settings,
+        given: argparse.Namespace,
+        registry: Registry,
+    ) -> None:
+        self._given, self._roles = given, registry.roles
         # Those that show come last, so that what is said before them stays above a live table.
-        for service in sorted(services, key=lambda s: registry.roles[s.role].display):
-            shows = registry.roles[service.role].display
-            child = await _start(service, settings, given, shows=shows)
-            children.append(child)
-            if not given.json:
-                pid = child.process.pid
-                hint = "" if shows else f"    to crash it: kill -9 {pid}"
-                print(f"{service.name:<12} pid {pid}{hint}", flush=True)
-            relays.append(asyncio.create_task(_relay(child, quiet=quiet, raw=shows)))
-        return await _watch_over(children, registry, stop)
-    finally:
-        await _end(children)
-        await asyncio.gather(*relays)
+        self._services = sorted(services, key=self._shows)
+        self._url: str | None = given.url
+        self._needs_broker = not settings.given
+        self._quiet = sys.stdout.isatty() or given.json
+        self._stop = asyncio.Event()
+        self._children: list[Child] = []
+        self._relays: list[asyncio.Task[None]] = []
 
+    async def run(self) -> int:
+        for number in ENDING:
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+        broker: list[Child] = []
+        try:
+            if self._needs_broker:
+                broker = await self._broker()
+            for service in self._services:
+                await self._start(service)
+            self._say_how_to_bring_back()
+            return await self._watch_over()
+        finally:
+            await children.end(self._children)
+            await children.end(broker)  # last: the others say goodbye through it
+            await asyncio.gather(*self._relays)
 
-async def _start(
-    service: Service, settings: Settings, given: argparse.Namespace, *, shows: bool
-) -> Child:
-    """In a process group of its own: a Ctrl+C reaches the parent alone, which passes it on once."""
-    command = [sys.executable, "-m", "orquestador.run"]
-    command += ["--role", service.role, "--name", service.name, "--topology", given.topology]
-    for folder in given.plugins:
-        command += ["--plugins", folder]
-    command += ["--json"] if given.json else []
-    command += ["--no-provision"] if given.no_provision else []
-    inherits = shows and (sys.stdout.isatty() or given.json)
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        env=_environment(given),
-        stdin=DEVNULL,
-        stdout=None if inherits else PIPE,
-        stderr=asyncio.subprocess.STDOUT if not inherits else PIPE,
-        process_group=0,
-    )
-    return Child(service, process)
+    async def _broker(self) -> list[Child]:
+        """The broker of a plugin, if there is one; its first line begins with its address."""
+        role = next((role for role in self._roles.values() if role.serves_broker), None)
+        if role is None:
+            return []
+        arguments = ["--role", role.name, "--listen", ANY_FREE_PORT]
+        child = await children.start(role.name, arguments, children.environment(None))
+        assert child.process.stdout is not None
+        ready = (await child.process.stdout.readline()).decode()
+        self._url = ready.partition(" ")[0]
+        self._say(f"{role.name:<12} pid {child.process.pid}    {ready.strip()}")
+        self._relay(child, raw=False)
+        return [child]
 
+    async def _start(self, service: Service) -> None:
+        shows = self._shows(service)
+        arguments = ["--role", service.role, "--name", service.name, *children.common(self._given)]
+        child = await children.start(
+            service.name,
+            arguments,
+            children.environment(self._url),
+            inherits=shows and self._quiet,
+        )
+        self._children.append(child)
+        pid = child.process.pid
+        self._say(
+            f"{service.name:<12} pid {pid}{'' if shows else f'    to crash it: kill -9 {pid}'}"
+        )
+        self._relay(child, raw=shows)
 
-def _environment(given: argparse.Namespace) -> dict[str, str]:
-    """By the environment, not by --url: a password on a command line is there for all to see.
+    def _relay(self, child: Child, *, raw: bool) -> None:
+        relay = children.relay(child, self._stop, quiet=self._quiet, raw=raw)
+        self._relays.append(asyncio.create_task(relay))
 
-    The children find the library where this process did: in a checkout, whatever the folder.
-    """
-    found = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, found))}
-    return {**environ, "AMQP_URL": given.url} if given.url else environ
+    def _say_how_to_bring_back(self) -> None:
+        """Only for a broker of our own making: its address is no secret."""
+        last = next((each for each in reversed(self._services) if not self._shows(each)), None)
+        if self._needs_broker and self._url and last:
+            again = f"--role {last.role} --name {last.name} --url {self._url}"
+            self._say(f"to bring one back, in another terminal: python runner.py {again}")
 
+    def _say(self, text: str) -> None:
+        if not self._given.json:
+            print(text, flush=True)
 
-async def _relay(child: Child, *, quiet: bool, raw: bool) -> None:
-    for stream in (child.process.stdout, child.process.stderr):
-        if stream is None:
-            continue
-        async for line in stream:
-            text = line.decode(errors="replace").rstrip("\n")
-            child.lines.append(text)
-            if not quiet:
-                print(text if raw else f"{child.service.name:<12} | {text}", flush=True)
+    def _shows(self, service: Service) -> bool:
+        return self._roles[service.role].display
 
-
-async def _watch_over(children: list[Child], registry: Registry, stop: asyncio.Event) -> int:
-    """Until the stop, or until a child that shows has ended; a service that dies is the point."""
-    stopping = asyncio.create_task(stop.wait())
-    shows = [c for c in children if registry.roles[c.service.role].display]
-    ends = {asyncio.create_task(child.process.wait()): child for child in shows or children}
-    enough = asyncio.FIRST_COMPLETED if shows else asyncio.ALL_COMPLETED
-    over = asyncio.ensure_future(asyncio.wait(ends, return_when=enough))
-    await asyncio.wait([stopping, over], return_when=asyncio.FIRST_COMPLETED)
-    over.cancel()
-    if stop.is_set():
+    async def _watch_over(self) -> int:
+        """Until the stop, or until one that shows has ended; a service that dies is the point."""
+        shown = {service.name for service in self._services if self._shows(service)}
+        shows = [child for child in self._children if child.name in shown]
+        ends = {
+            asyncio.ensure_future(child.process.wait()): child for child in shows or self._children
+        }
+        enough = asyncio.FIRST_COMPLETED if shows else asyncio.ALL_COMPLETED
+        over = asyncio.ensure_future(asyncio.wait(ends, return_when=enough))
+        stopping = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait([stopping, over], return_when=asyncio.FIRST_COMPLETED)
+        over.cancel()
+        stopping.cancel()
+        if self._stop.is_set():
+            return DONE
+        for ended, child in ends.items():
+            if ended.done() and ended.result() != 0:
+                print("\n".join(child.lines), file=sys.stderr)
+                return max(ended.result(), 1)
         return DONE
-    stopping.cancel()
-    for end, child in ends.items():
-        if end.done() and end.result() != 0:
-            print("\n".join(child.lines), file=sys.stderr)
-            return max(end.result(), 1)
-    return DONE
-
-
-async def _end(children: list[Child]) -> None:
-    """Ask all at once, wait, then kill what is left."""
-    for child in children:
-        with suppress(ProcessLookupError):
-            child.process.send_signal(signal.SIGINT)
-    waits = [asyncio.create_task(child.process.wait()) for child in children]
-    if waits:
-        await asyncio.wait(waits, timeout=PATIENCE)
-    for child in children:
-        if child.process.returncode is None:
-            with suppress(ProcessLookupError):
-                child.process.kill()
-    if waits:
-        await asyncio.wait(waits)

@@ -40,5 +40,6 @@ def register_roles(register: Callable[[Role], None]) -> None:
             run=run,
             arguments=add_arguments,
             standalone=True,
+            serves_broker=True,
         )
     )
