@@ -1,8 +1,12 @@
 """Run one role of the topology: `python runner.py --role monitor`."""
 
+import signal
 import sys
 
-from orquestador.run.entry import runner
+# A Ctrl+C while Python still imports is no traceback; `entry.py` takes over from here.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from orquestador.run.entry import runner  # noqa: E402
 
 if __name__ == "__main__":
     sys.exit(runner())

@@ -20,7 +20,7 @@ LAYERS = (
     ("documents", "schemas", "events", "settings", "board"),
     ("topology", "broker"),
     ("provision", "responder", "hooks"),
-    ("run", "provision.__main__", "provision.command"),  # the command line of provision, too
+    ("run", "__main__", "provision.__main__", "provision.command"),  # all command lines
 )
 DOCUMENTED = ROOT / "docs" / "plugins.md"
 

@@ -134,6 +134,8 @@ def _modules(folders: Sequence[Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in folders:
         for module in pkgutil.iter_modules([str(folder)]):
+            if module.name in found and _same(found[module.name], folder, module.name):
+                continue  # a checkout's built-in plugins beside the installed ones
             if module.name in found:
                 text = (
                     f"plugin {module.name!r} is in two folders: {found[module.name]} and {folder}"
@@ -141,6 +143,16 @@ def _modules(folders: Sequence[Path]) -> dict[str, Path]:
                 raise ConfigurationError(f"{text}; rename one")
             found[module.name] = folder
     return found
+
+
+def _same(one: Path, other: Path, module: str) -> bool:
+    """Whether two folders hold the very same plugin."""
+
+    def sources(folder: Path) -> dict[str, bytes]:
+        files = (*folder.glob(f"{module}.py"), *(folder / module).rglob("*.py"))
+        return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+
+    return sources(one) == sources(other)
 
 
 def _assemble(folders: Sequence[Path]) -> None:
@@ -167,7 +179,7 @@ def _import(name: str, folder: Path) -> ModuleType:
         return importlib.import_module(f"{PACKAGE}.{name}")
     except SyntaxError as fault:
         where, text = f"{fault.filename}:{fault.lineno}", fault.msg
-    except Exception as fault:
+    except (Exception, SystemExit) as fault:
         mine = [f for f in extract_tb(fault.__traceback__) if f.filename.startswith(str(folder))]
         where = f"{mine[-1].filename}:{mine[-1].lineno}" if mine else str(folder / name)
         text = f"{type(fault).__name__}: {fault}"

@@ -106,6 +106,8 @@ class Registry:
 
         A class is called with the options of the service's entry as keyword arguments.
         """
+        if not callable(make):
+            raise TypeError(f"responder {name!r} is {make!r}, neither a function nor a class")
         known = self.responders.get(name)
         _once("responder", name, known.plugin if known else None, plugin)
         self.responders[name] = RegisteredResponder(name, make, options or {}, plugin)

@@ -12,7 +12,7 @@ from pathlib import Path
 from orquestador.errors import Lost
 from orquestador.hooks import loading
 from orquestador.provision.outcome import Outcome, exit_code, summary
-from orquestador.run.arguments import Parser
+from orquestador.run.arguments import Parser, program
 from orquestador.run.exits import DONE, UNAVAILABLE, ending
 from orquestador.run.surroundings import address, log_to_stderr, print_anyway
 from orquestador.settings import Settings
@@ -77,7 +77,7 @@ def _show(outcome: Outcome, given: argparse.Namespace) -> None:
 
 def _parser() -> Parser:
     parser = Parser(
-        prog="python -m orquestador.provision",
+        prog=program("orquestador-provision", "python -m orquestador.provision"),
         description="Make the broker match topology.yaml, over plain AMQP.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

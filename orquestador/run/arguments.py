@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from orquestador.hooks.registry import Role
@@ -25,9 +26,25 @@ class Parser(argparse.ArgumentParser):
         self.exit(USAGE, f"{self.prog}: {message}\n")
 
 
+class Version(argparse.Action):
+    """Asked only when it is wanted: looking it up costs more than the rest of the parsing."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            said = version("orquestador")
+        except PackageNotFoundError:
+            said = "(not installed: a checkout)"
+        print(f"orquestador {said}")
+        parser.exit()
+
+
 def parse_first(argv: Sequence[str]) -> argparse.Namespace:
     """What says where the plugins are; unknown words may be the role's own options."""
-    return _parser().parse_known_args([word for word in argv if word not in ("-h", "--help")])[0]
+    return _parser().parse_known_args(
+        [word for word in argv if word not in ("-h", "--help", "--version")]
+    )[0]
 
 
 def parse_for(role: Role | None, argv: Sequence[str]) -> argparse.Namespace:
@@ -38,14 +55,21 @@ def parse_for(role: Role | None, argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def program(script: str, module: str) -> str:
+    """What the person typed: the script or console script, or `python -m` and the module."""
+    name = Path(sys.argv[0]).name
+    return module if name == "__main__.py" else name or script
+
+
 def _parser() -> Parser:
     parser = Parser(
-        prog="runner.py",
+        prog=program("runner.py", "python -m orquestador"),
         description="Run one service of the topology by its role: a built-in one or your plugin's.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action=Version, nargs=0, help="the version, then exit")
     what = parser.add_argument_group("what to run")
     what.add_argument("--role", metavar="ROLE", help="the role; --list shows them")
     what.add_argument("--name", metavar="SERVICE", help="the service, where its role has several")

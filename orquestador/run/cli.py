@@ -28,8 +28,7 @@ def _main(argv: Sequence[str]) -> int:
     plugins = loading.load(Path(first.topology).parent, first.plugins)
     role = choosing.role(plugins.registry, first.role) if first.role else None
     given = command_line.parse_for(role, argv)
-    if sum([bool(given.role), given.all, given.list]) != 1:
-        raise UsageError("say one of --role ROLE, --all or --list; --help shows more")
+    _check(given, role)
     log_to_stderr(given.verbose)
     print_anyway()
     if role is not None and role.standalone:
@@ -49,6 +48,18 @@ def _main(argv: Sequence[str]) -> int:
         return run_all(topology, settings, given, plugins.registry)
     service = choosing.service(topology, role.name, given.name)
     return _run(role, service, topology, settings, given, plugins)
+
+
+def _check(given: argparse.Namespace, role: Role | None) -> None:
+    """What does not go together is refused, not ignored."""
+    if sum([bool(given.role), given.all, given.list]) != 1:
+        raise UsageError("say exactly one of --role ROLE, --all and --list; --help shows more")
+    if given.name and not given.role:
+        raise UsageError("--name goes with --role")
+    if given.once and (role is None or not role.display):
+        raise UsageError("--once goes with a role that shows something")
+    if given.json and (given.list or (role is not None and not role.display)):
+        raise UsageError("--json goes with --all, or with a role that shows something")
 
 
 def _run_standalone(role: Role, given: argparse.Namespace, plugins: loading.Plugins) -> int:

@@ -6,8 +6,13 @@ Imports nothing of ours before that is settled; what the commands do is `cli.py`
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections.abc import Callable
+from pathlib import Path
+
+NOT_INSTALLED = 78
 
 
 def runner() -> int:
@@ -35,7 +40,16 @@ def provision() -> int:
 def _quietly(command: Callable[[], Callable[[], int]]) -> int:
     """By the system's default an interrupt ends the process at once, silently (130 in a shell)."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    main = command()
+    if sys.stdout is None:  # closed by whoever started us: nobody reads what is said
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - as long as the process
+    try:
+        main = command()
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").startswith("orquestador"):
+            raise
+        print(f"package {missing.name!r} is missing in {sys.executable}", file=sys.stderr)
+        print("  try: make setup, then . .venv/bin/activate", file=sys.stderr)
+        return NOT_INSTALLED
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return main()

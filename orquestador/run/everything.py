@@ -16,7 +16,7 @@ from orquestador.errors import UsageError
 from orquestador.hooks.registry import Registry
 from orquestador.run import children
 from orquestador.run.children import Child
-from orquestador.run.exits import DONE
+from orquestador.run.exits import DONE, INTERRUPTED
 from orquestador.settings import Settings
 from orquestador.topology.model import Service, Topology
 
@@ -29,6 +29,8 @@ def run_all(
 ) -> int:
     """The exit code: 0, or what a display failed with before it was asked to end."""
     services = [each for each in topology.services.values() if each.role in registry.roles]
+    if not topology.services:
+        raise UsageError(f"{topology.path} has no services")
     if not services:
         raise UsageError(f"{topology.path}: no plugin provides the role of any service")
     return asyncio.run(_Everything(services, settings, given, registry).run())
@@ -51,11 +53,13 @@ class _Everything:
         self._stop = asyncio.Event()
         self._children: list[Child] = []
         self._relays: list[asyncio.Task[None]] = []
+        self._hurried = False
 
     async def run(self) -> int:
         for number in ENDING:
-            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+            asyncio.get_running_loop().add_signal_handler(number, self._on_signal, number)
         broker: list[Child] = []
+        failed: list[Child] = []
         try:
             if self._needs_broker:
                 broker = await self._broker()
@@ -64,9 +68,24 @@ class _Everything:
             self._say_how_to_bring_back()
             return await self._watch_over()
         finally:
+            failed = [child for child in self._children if (child.process.returncode or 0) > 0]
             await children.end(self._children)
             await children.end(broker)  # last: the others say goodbye through it
             await asyncio.gather(*self._relays)
+            self._tell(failed)
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        """The first asks everyone to leave; a second Ctrl+C waits for nobody."""
+        if self._stop.is_set() and number is signal.SIGINT:
+            children.kill(self._children)
+            self._hurried = True
+        self._stop.set()
+
+    def _tell(self, failed: Sequence[Child]) -> None:
+        """What those said last that failed by themselves: a live table had hidden it."""
+        for child in failed if self._quiet else ():
+            for line in child.lines:
+                print(f"{child.name:<12} | {line}", file=sys.stderr)
 
     async def _broker(self) -> list[Child]:
         """The broker of a plugin, if there is one; its first line begins with its address."""
@@ -85,6 +104,7 @@ class _Everything:
     async def _start(self, service: Service) -> None:
         shows = self._shows(service)
         arguments = ["--role", service.role, "--name", service.name, *children.common(self._given)]
+        arguments += ["--json"] if shows and self._given.json else []
         child = await children.start(
             service.name,
             arguments,
@@ -130,9 +150,9 @@ class _Everything:
         over.cancel()
         stopping.cancel()
         if self._stop.is_set():
-            return DONE
+            return INTERRUPTED if self._hurried else DONE
         for ended, child in ends.items():
-            if ended.done() and ended.result() != 0:
-                print("\n".join(child.lines), file=sys.stderr)
-                return max(ended.result(), 1)
-        return DONE
+            if ended.done() and ended.result() < 0:
+                name = signal.Signals(-ended.result()).name
+                print(f"{child.name} was ended by {name}", file=sys.stderr)
+        return max(abs(ended.result()) for ended in ends if ended.done())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -25,7 +26,10 @@ UNAVAILABLE = 69
 DEFECT = 70
 REFUSED = 77
 CONFIGURATION = 78
+OUTPUT = 74
 INTERRUPTED = 130
+
+UNWRITABLE = (errno.ENOSPC, errno.EIO, errno.EBADF)
 
 
 def ending(command: Callable[[], int]) -> int:
@@ -46,8 +50,10 @@ def _flushed(command: Callable[[], int]) -> int:
     """What is still in the buffer meets a closed pipe here, not at the interpreter's end."""
     try:
         code = command()
-    except SystemExit as left:  # argparse's, after --help or a wrong option
-        code = int(left.code or DONE)
+    except SystemExit as left:  # argparse's after --help or a wrong option, or a plugin's
+        if isinstance(left.code, str):
+            return _say(left.code, 1)
+        code = left.code or DONE
     print(end="", flush=True)
     return code
 
@@ -63,7 +69,8 @@ def explain(fault: BaseException) -> int:
             hint = "check user, password and vhost in the address, and the user's permissions"
             return _say(fault, REFUSED, hint)
         case Conflict() | Locked():
-            return _say(fault, CONFLICT)
+            hint = "put the file's value back, or delete the queue and let it be made anew"
+            return _say(fault, CONFLICT, hint)
         case Unreachable():
             hint = "start a broker there, or name another: --url URL or AMQP_URL, see --help"
             return _say(f"no broker: {fault}", UNAVAILABLE, hint)
@@ -71,6 +78,8 @@ def explain(fault: BaseException) -> int:
             return _say(fault, UNAVAILABLE)
         case KeyboardInterrupt():
             return INTERRUPTED
+        case OSError(errno=number) if number in UNWRITABLE:
+            return _say(f"the output cannot be written: {fault.strerror}", OUTPUT)
         case _:
             traceback.print_exception(fault)
             print("This is a defect of orquestador; the lines above say where.", file=sys.stderr)

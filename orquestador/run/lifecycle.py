@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from orquestador.hooks.loading import Plugins
 from orquestador.hooks.registry import Role, RoleContext
+from orquestador.run.children import LEASH
 from orquestador.run.exits import INTERRUPTED
 from orquestador.settings import Settings
 from orquestador.topology.model import Service, Topology
@@ -56,6 +57,8 @@ async def _run(
     )
     for number in ENDING:
         loop.add_signal_handler(number, _on_signal, number, stop)
+    if os.environ.pop(LEASH, None):
+        loop.add_reader(sys.stdin.fileno(), _on_parent_gone, loop, stop)
     observers.started(context)
     try:
         return await role.run(context)
@@ -63,6 +66,12 @@ async def _run(
         observers.stopping(context)
         # On a worker: the observers' thread may itself ask this loop for something.
         await asyncio.to_thread(observers.close)
+
+
+def _on_parent_gone(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Standard input is a pipe that the parent never writes: it ends when the parent does."""
+    loop.remove_reader(sys.stdin.fileno())
+    stop.set()
 
 
 def _on_signal(number: signal.Signals, stop: asyncio.Event) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from orquestador.events import Health, State
 
 from .evidence import Changed, Effect, Evidence, Goodbye, Heard, Hello, NoQueue, Pinged, Probe, Tick
-from .row import ASKED_KEPT, GREETINGS, WORDS_KEPT, Asked, Instance, Row, Rules
+from .row import ASKED_KEPT, GREETINGS, INSTANCES_KEPT, WORDS_KEPT, Asked, Instance, Row, Rules
 
 Judged = tuple[Row, tuple[Effect, ...]]
 
@@ -94,13 +94,15 @@ def _with_instance(row: Row, seen: Heard, now: float, rules: Rules) -> Row:
     words = row.words
     if seen.round_trip is not None and seen.instance not in words:
         words = (*words, seen.instance)[-WORDS_KEPT:]
-    # Ten rounds after it hung an instance is forgotten; its word is kept.
-    kept = {
-        word: each
+    # Ten rounds after it hung an instance is forgotten; its word is kept.  A flood of new ones
+    # pushes out those heard longest ago.
+    kept = [
+        each
         for word, each in row.instances.items()
-        if row.round - each.sequence <= rules.down_after + 10
-    }
-    return replace(row, words=words, instances={**kept, seen.instance: instance})
+        if word != seen.instance and row.round - each.sequence <= rules.down_after + 10
+    ]
+    newest = (*kept[-(INSTANCES_KEPT - 1) :], instance)
+    return replace(row, words=words, instances={each.word: each for each in newest})
 
 
 def _derived(row: Row, now: float, rules: Rules) -> Judged:
@@ -192,7 +194,7 @@ def _silence(row: Row, seen: Tick, now: float, rules: Rules) -> Judged:
     if row.probed is None:
         row = replace(row, probed=now, next_probe=now + rules.probe_every)
         probe = (Probe(row.service),)
-        if row.state is State.UNKNOWN or row.slow:
+        if row.state is State.UNKNOWN or row.slow(rules):
             return row, probe
         text = f"no echo for {rules.echo_within:g} s"
         row, effects = _changed(row, State.SUSPECT, "silent", text, "silence", now)

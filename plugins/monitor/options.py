@@ -18,7 +18,7 @@ OPTIONS: Mapping[str, Any] = {
         "echo_within": {
             "type": "string",
             "format": "duration",
-            "shortest": "1ms",
+            "shortest": "100ms",
             "description": "Time that an echo may take; 500ms unless said.",
         },
         "down_after": {
@@ -29,6 +29,7 @@ OPTIONS: Mapping[str, Any] = {
         "probe_every": {
             "type": "string",
             "format": "duration",
+            "shortest": "50ms",
             "description": "Time between the probes of a suspect; 250ms unless said.",
         },
         "up_after": {

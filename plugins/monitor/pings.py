@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-KEPT = 4096
+KEPT = 4096  # at least; a probe of each service must fit a few times
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +17,15 @@ class Sent:
 
 
 class Pings:
-    """At most KEPT of them, the oldest forgotten first."""
+    """As many as `services` of them need, the oldest forgotten first."""
 
-    def __init__(self) -> None:
+    def __init__(self, services: int) -> None:
+        self._kept = max(KEPT, 8 * services)
         self._sent: dict[str, Sent] = {}
 
     def sent(self, ping: str, sequence: int, at: float, *, trusted: bool) -> None:
         self._sent[ping] = Sent(sequence, at, trusted)
-        if len(self._sent) > KEPT:
+        if len(self._sent) > self._kept:
             del self._sent[next(iter(self._sent))]
 
     def find(self, ping: str | None) -> Sent | None:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 
-from orquestador import Lost, RoleContext, Unreachable
+from orquestador import ConfigurationError, Lost, RoleContext
 from orquestador.events import State
 
 from .reports import board, first_status
 from .session import Monitor
 from .timing import timing
 
+SEES_WITHIN = 3.0  # seconds from its connections to its first own ping
 VERDICTS_WITHIN = 2.0  # seconds
 LOOK_EVERY = 0.01  # seconds
 UNDECIDED = (State.UNKNOWN, State.SUSPECT)
-SOME_NOT_UP, NO_BROKER = 1, 69
+SOME_NOT_UP, INTERRUPTED = 1, 130
 
 
 async def run(context: RoleContext) -> int:
     """The exit code; raises Refused and Conflict at start."""
+    if not context.topology.watched:
+        text = "nothing to watch: no service has a queue named ping. and its own name"
+        raise ConfigurationError(f"{context.topology.path}: {text}")
     if context.arguments.once:
         return await once(context)
     pace = timing(context.topology, context.service, len(context.settings.addresses))
@@ -29,18 +32,18 @@ async def run(context: RoleContext) -> int:
 
 
 async def once(context: RoleContext) -> int:
-    """Probe each service, wait for every verdict, show it: 0 all up, 1 some not, 69 no broker.
+    """Probe each service, wait for every verdict, show it: 0 all up, 1 some not.
 
-    Epoch 0 deposes nobody, publishes no status; it does not settle: it judges at the bound.
+    Raises Unreachable or Lost where there is no broker, or it keeps the monitor blind.  Epoch 0
+    deposes nobody, publishes no status; it does not settle: it judges at the bound.
     """
     pace = timing(context.topology, context.service, len(context.settings.addresses))
     monitor = Monitor(context, pace, once=True)
     session = asyncio.create_task(monitor.session(lambda: None))
     try:
         await _verdicts(monitor, session)
-    except (Unreachable, Lost) as fault:
-        print(f"no broker: {fault}", file=sys.stderr)
-        return NO_BROKER
+        if context.stop.is_set():
+            return INTERRUPTED  # no verdict, and 0 would be one
     finally:
         context.stop.set()
         await asyncio.wait([session])
@@ -54,7 +57,12 @@ async def _verdicts(monitor: Monitor, session: asyncio.Task[None]) -> None:
 
     The time counts from the moment it sees: connecting has patience of its own.
     """
+    connected: float | None = None
     while not monitor.sees and not session.done():
+        if connected is None and monitor.watch.doubt.connected:
+            connected = time.monotonic()
+        if connected is not None and time.monotonic() - connected > SEES_WITHIN:
+            raise Lost(f"the monitor is blind: {monitor.watch.doubt.blind}")
         await asyncio.wait([session], timeout=LOOK_EVERY)
     monitor.probe_all()
     deadline = time.monotonic() + VERDICTS_WITHIN

@@ -14,6 +14,7 @@ from orquestador.events import Health, State
 
 INCIDENTS = UUID("5f0c6a0e-7f0b-5d0c-9a3e-0f6d3f0b7a11")
 WORDS_KEPT = 100
+INSTANCES_KEPT = 100
 ASKED_KEPT = 32
 GREETINGS = 8  # probes after a hello at most
 
@@ -119,9 +120,9 @@ class Row:
     def active(self) -> bool:
         return self.state not in (State.DOWN, State.STOPPED)
 
-    @property
-    def slow(self) -> bool:
-        return any(instance.slow for instance in self.instances.values())
+    def slow(self, rules: Rules) -> bool:
+        """Whether a live instance answers late: then the service is not suspected for it."""
+        return any(instance.slow for instance in self.live(rules))
 
     def live(self, rules: Rules) -> tuple[Instance, ...]:
         """The instances that answered one of the last `down_after` rounds; the others are hung."""

@@ -23,6 +23,7 @@ from .watch import RoundDue, Said, Watch
 from .wire import Wire, connect
 
 BEAT = 0.05  # seconds between two looks at the clock
+OTHERS_KEPT = 10
 REJECTED_SAID_EVERY = 60.0  # seconds
 
 
@@ -40,11 +41,13 @@ class Monitor:
         settle = 0.0 if once else timing.settle
         self.watch = Watch(timing.rules, within=timing.echo_within, settle=settle, now=now)
         self._wire: Wire | None = None
+        self._established: Callable[[], None] | None = None
         self._beat_due = now + BEAT
         self._round_due = now
         self._own_due = now
         self._dirty = True
         self._said_rejected = float("-inf")
+        self._others: tuple[str, ...] = ()
         self._asking: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -59,20 +62,23 @@ class Monitor:
         """Connect and work until the stop; raises what was lost."""
         async with AsyncExitStack() as stack:
             wire = await connect(stack, self.context, self._on_delivery, self._on_bad_queue)
-            self._wire = wire
-            stack.callback(self._forget_wire)
+            self._wire, self._established = wire, established
             wire.publishing.on_blocked = self._on_blocked
             now = time.monotonic()
             self._beat_due = now + BEAT
             self._round_due = now + self.timing.ping_every
             self.watch.opened(now)
-            established()
+            self._say_missing(wire, now)
             self._send_own(now)
             self._carry_out(now)
             beat = asyncio.create_task(self._beat())
             try:
                 await ended(*wire.losses, _failure(beat), until=(self.context.stop,))
+            except BrokerError as fault:
+                self.watch.lost(str(fault), time.monotonic())
+                raise
             finally:
+                self._wire = None
                 beat.cancel()
 
     async def _beat(self) -> None:
@@ -149,6 +155,10 @@ class Monitor:
 
     def _carry_out(self, now: float) -> None:
         probed = False
+        if self._established is not None and self.sees:
+            # Only now: an account that may listen but not publish has not worked yet.
+            self._established()
+            self._established = None
         for output in self.watch.drain():
             self._dirty = True
             match output:
@@ -191,8 +201,10 @@ class Monitor:
                 self._on_ping(decode(Ping, delivery.body), now)
             elif delivery.routing_key.startswith("echo."):
                 echo = decode(Echo, delivery.body)
+                if refusal := self.watch.refusal(echo, delivery.user_id):
+                    raise EventError(refusal)
                 self.context.observers.received(echo)
-                self.watch.echo(echo, delivery.user_id, now)
+                self.watch.echo(echo, now)
             else:
                 self.context.observers.received(decode(Status, delivery.body))
         except EventError as fault:
@@ -203,6 +215,10 @@ class Monitor:
     def _on_ping(self, ping: Ping, now: float) -> None:
         if ping.sender.instance == self.instance:
             self.watch.own_back(ping.id, ping.sequence, now)
+        elif ping.epoch and ping.sender.instance not in self._others:
+            self._others = (*self._others, ping.sender.instance)[-OTHERS_KEPT:]
+            text = f"another one pings here too ({ping.sender.service}); each judges by itself"
+            self._say(Said("warning", text))
         self.context.observers.received(ping)
 
     def _look_at_own_loop(self, now: float) -> None:
@@ -216,7 +232,7 @@ class Monitor:
     def _on_lost(self, fault: BrokerError) -> None:
         now = time.monotonic()
         self.watch.lost(str(fault), now)
-        self._carry_out(now)
+        self._say(Said("blind", f"{fault}; trying again"))
         self.context.observers.board(board(self.watch, self.name, self.sequence, now))
 
     def _on_bad_queue(self, service: str, fault: BrokerError) -> None:
@@ -244,8 +260,14 @@ class Monitor:
             self._say(Said("warning", f"the queue of {service} cannot be asked: {fault}", service))
         self._carry_out(time.monotonic())
 
-    def _forget_wire(self) -> None:
-        self._wire = None
+    def _say_missing(self, wire: Wire, now: float) -> None:
+        """Where nothing may be declared: which ping queues are not there."""
+        if wire.missing:
+            names = ", ".join(wire.missing)
+            hint = "provision the topology (python -m orquestador.provision)"
+            self._say(Said("warning", f"no ping queue for {names}; {hint}"))
+        for service in wire.missing:
+            self.watch.no_queue(service, now)
 
 
 def _failure(task: asyncio.Task[None]) -> asyncio.Future[Exception]:

@@ -14,10 +14,13 @@ from orquestador.events import Echo
 from .detector import judge
 from .doubt import Doubt
 from .evidence import Changed, Evidence, Goodbye, Heard, Hello, NoQueue, Pinged, Probe, Tick
+from .load import Load
 from .pings import Pings
 from .row import Row, Rules
 from .undeclared import Undeclared
 
+HELD_MAX = 50_000  # pieces of evidence
+NEVER_SEEN = 2.0  # seconds of a session without its own ping, before it says so
 SEEING_AGAIN = 0.1  # seconds until the next round: sooner, it meets the stuck one in a full window
 
 
@@ -37,6 +40,7 @@ class Said:
     service: str | None = None
 
 
+Held = tuple[str, type[Evidence], str]
 Output = Changed | Probe | RoundDue | Said
 
 
@@ -49,14 +53,16 @@ class Watch:
         self.rules = rules
         self.rows = {service: Row(service, now) for service in rules}
         self.doubt = Doubt(within=within)
-        self.pings = Pings()
+        self.pings = Pings(len(rules))
+        self.load = Load(len(rules), within)
         self.undeclared = Undeclared()
         self.rejected = 0
         self._settle = settle
         self._settles: float | None = None
         self._own = 0
         self._check_at = float("inf")
-        self._held: list[tuple[str, Evidence, float]] = []
+        self._held: dict[Held, tuple[Evidence, float]] = {}
+        self._unseen: float | None = None
         self._outputs: list[Output] = []
 
     def drain(self) -> list[Output]:
@@ -69,18 +75,20 @@ class Watch:
     def opened(self, now: float) -> None:
         """A session has begun; nobody is judged before it settles or answers in it."""
         self._doubts(self.doubt.opened(), now)
+        self._unseen = now
         self._settles = now + self._settle
         self._each(Row.unsettled)
         if not self._settle:
             self._end_settling()
 
     def lost(self, why: str, now: float) -> None:
-        """The session has ended; what was held is worth nothing, for nobody knows what was lost."""
+        """The session has ended; what was held is worth nothing, for nobody knows what was lost.
+
+        Who runs the sessions says so, once an outage.
+        """
         self._held.clear()
-        self._settles = None
-        if self.doubt.blind is not None:
-            self._outputs.append(Said("blind", why))
-        self._doubts(self.doubt.lost(why), now)
+        self._settles = self._unseen = None
+        self.doubt = self.doubt.lost(why)
         self._each(Row.fresh)
 
     def publishers_blocked(self, reason: str | None, now: float) -> None:
@@ -99,6 +107,9 @@ class Watch:
         """One ping to all went out, our own name included."""
         self.pings.sent(ping, sequence, now, trusted=self.doubt.blind is None)
         self.doubt = self.doubt.own_sent(ping, now)
+        self.load, warning = self.load.next_round(now)
+        if warning:
+            self._outputs.append(Said("warning", warning))
         pinged = Pinged(ping, sequence)
         for service in self.rows:
             self._judge(service, pinged, now)
@@ -118,16 +129,19 @@ class Watch:
 
     # -- evidence
 
-    def echo(self, echo: Echo, user: str | None, now: float) -> None:
-        """An echo, hello or goodbye arrived; `user` is its user_id property."""
+    def refusal(self, echo: Echo, user: str | None) -> str | None:
+        """Why an echo with this user_id property is rejected, or None."""
         rules = self.rules.get(echo.service)
-        if rules is None:
+        if rules is None or rules.user is None or user == rules.user:
+            return None
+        return f"an echo claims {echo.service} under user {user!r}"
+
+    def echo(self, echo: Echo, now: float) -> None:
+        """An echo, hello or goodbye arrived and was not refused."""
+        if echo.service not in self.rules:
             if self.undeclared.heard(echo.service, now):
-                text = f"{echo.service} answers but the topology does not declare it"
+                text = f"{echo.service} answers, but the file that was read has no such service"
                 self._outputs.append(Said("undeclared", text, echo.service))
-            return
-        if rules.user is not None and user != rules.user:
-            self.rejects(f"an echo claims {echo.service} under user {user!r}", echo.service)
             return
         self._weigh(echo.service, self._evidence(echo, now), now)
 
@@ -135,14 +149,18 @@ class Watch:
         """A passive declare of its ping queue said 404."""
         self._weigh(service, NoQueue(), now)
 
-    def rejects(self, text: str, service: str | None = None) -> None:
+    def rejects(self, text: str) -> None:
         """One message was bad; it is counted and said, nothing else."""
         self.rejected += 1
-        self._outputs.append(Said("rejected", text, service))
+        self._outputs.append(Said("rejected", text))
 
     def tick(self, now: float) -> None:
         """Own deadlines first, then the services': silence of others counts only while we see."""
         self._doubts(self.doubt.overdue(now), now)
+        if self._unseen is not None and now - self._unseen > NEVER_SEEN:
+            self._unseen = None
+            text = "its own ping does not come back; is its queue bound to its pings?"
+            self._outputs.append(Said("blind", text))
         self.undeclared.forget(now)
         if self._settles is not None and now >= self._settles and self.doubt.blind is None:
             self._end_settling()
@@ -163,6 +181,8 @@ class Watch:
             return Goodbye(echo.instance)
         sent = self.pings.find(echo.ping)
         timed = sent is not None and sent.trusted and not echo.redelivered
+        if sent and timed:
+            self.load = self.load.heard(now - sent.at)
         return Heard(
             instance=echo.instance,
             health=echo.health,
@@ -174,7 +194,12 @@ class Watch:
 
     def _weigh(self, service: str, seen: Evidence, now: float) -> None:
         if self.doubt.blind is not None:
-            self._held.append((service, seen, now))
+            # The newest of a kind says what the older ones said, and keeps the memory bounded.
+            key = (service, type(seen), getattr(seen, "instance", ""))
+            self._held.pop(key, None)
+            self._held[key] = (seen, now)
+            if len(self._held) > HELD_MAX:
+                del self._held[next(iter(self._held))]
         else:
             self._judge(service, seen, now)
 
@@ -198,8 +223,9 @@ class Watch:
     def _see_again(self, now: float) -> None:
         """Weigh what was held, forget all earlier pings, and ask anew."""
         self._outputs.append(Said("seeing", "its own ping is back"))
-        held, self._held = self._held, []
-        for service, seen, at in held:
+        self._unseen = None
+        held, self._held = self._held, {}
+        for (service, _, _), (seen, at) in held.items():
             self._judge(service, seen, at)
         self._each(Row.fresh)
         self._outputs.append(RoundDue(now + SEEING_AGAIN))

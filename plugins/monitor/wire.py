@@ -43,6 +43,8 @@ class Wire:
     channel: Channel
     echoes: Channel
     context: RoleContext
+    missing: tuple[str, ...] = ()
+    """Watched services without a ping queue, where this process may not declare one."""
 
     @property
     def losses(self) -> tuple[asyncio.Future[Exception], ...]:
@@ -82,7 +84,9 @@ class Wire:
         channel = await self.asking.channel()
         try:
             await channel.declare_queue(self.topology.queues[ping_queue(service)], passive=True)
-        except NotFound:
+        except NotFound as fault:
+            if "no queue" not in str(fault):
+                raise  # its home node is down: nobody can know
             return False
         await channel.close()
         return True
@@ -107,17 +111,26 @@ async def connect(
         connection = await Connection.open(
             context.settings, f"{name} {purpose}", heartbeat=AMQP_HEARTBEAT
         )
-        stack.push_async_callback(connection.close)
+        connections.append(connection)
         return connection
+
+    async def close() -> None:
+        await asyncio.gather(*(connection.close() for connection in connections))
+
+    connections: list[Connection] = []
+    stack.push_async_callback(close)
 
     publishing = await opened("publishing")
     listening = await opened("listening")
     asking = await opened("asking")
-    if not context.arguments.no_provision:
+    missing: tuple[str, ...] = ()
+    if context.arguments.no_provision:
+        missing = await _missing(asking, context)
+    else:
         await _make_sure(asking, context, on_bad_queue)
     echoes = await _listen(listening, context, on_delivery)
     channel = await publishing.channel(confirms=True)
-    return Wire(publishing, listening, asking, channel, echoes, context)
+    return Wire(publishing, listening, asking, channel, echoes, context, missing)
 
 
 async def _make_sure(
@@ -144,17 +157,32 @@ async def _make_sure(
     await channel.close()
 
 
+async def _missing(asking: Connection, context: RoleContext) -> tuple[str, ...]:
+    """The watched services whose ping queue is not there; nothing is declared."""
+    missing, channel = [], await asking.channel()
+    for watched in context.topology.watched:
+        try:
+            queue = context.topology.queues[ping_queue(watched.name)]
+            await channel.declare_queue(queue, passive=True)
+        except NotFound:
+            missing.append(watched.name)
+            channel = await asking.channel()
+    await channel.close()
+    return tuple(missing)
+
+
 async def _listen(
     listening: Connection, context: RoleContext, on_delivery: Callable[[Delivery], None]
 ) -> Channel:
     """Its exclusive queues, each under a fresh word: a half-open old connection locks the old."""
     topology, service = context.topology, context.service
+    silent = context.arguments.no_provision  # its own exclusive queues it makes all the same
     templates = [topology.queues[name] for name in service.queues if topology.queues[name].unique]
     for attempt in range(1, TRIES_FOR_A_NAME + 1):
         channel = await listening.channel()
         queues: list[Queue] = [template.fresh(fresh_word()) for template in templates]
         try:
-            await declare(channel, topology, queues)
+            await declare(channel, topology, queues, exchanges_passively=silent)
         except Locked:
             if attempt == TRIES_FOR_A_NAME:
                 raise

@@ -33,6 +33,9 @@ SYMBOLS = {
     State.STOPPED: "■",
 }
 
+NOTICE_SHOWN = 60.0  # seconds
+# Each column and the least width of the terminal at which it is shown.
+COLUMNS = {"service": 0, "state": 0, "since": 36, "reason": 50, "round trip": 66, "last echo": 90}
 NUMBERS = ("since", "round trip", "last echo")
 
 
@@ -42,7 +45,7 @@ class LiveTable:
     def __init__(self, console: Console, address: str, *, once: bool) -> None:
         self._address, self._once, self._console = address, once, console
         self._newest: Board | None = None
-        self._notices: list[str] = []
+        self._notices: list[Notice] = []
         self._live = Live(
             console=console, get_renderable=self._table, refresh_per_second=4, auto_refresh=not once
         )
@@ -54,7 +57,7 @@ class LiveTable:
 
     def notice(self, notice: Notice) -> None:
         if notice.kind in ("undeclared", "rejected", "warning"):
-            self._notices = [*self._notices, printable(notice.text)][-3:]
+            self._notices = [*self._notices, notice][-3:]
 
     def board(self, board: Board) -> None:
         self._newest = board
@@ -67,50 +70,62 @@ class LiveTable:
         self._live.stop()
 
     def _table(self) -> Table:
-        return table(self._newest, self._address, self._notices)
+        now = datetime.now(UTC)
+        fresh = [n.text for n in self._notices if (now - n.at).total_seconds() < NOTICE_SHOWN]
+        return table(self._newest, self._address, fresh, width=self._console.width)
 
 
-def table(board: Board | None, address: str, notices: list[str]) -> Table:
-    """The whole screen; `stale` rows are dim, for nobody knows whether they still hold."""
+def table(board: Board | None, address: str, notices: list[str], *, width: int = 100) -> Table:
+    """The whole screen, `width` characters wide: a narrow one leaves out what matters least.
+
+    `stale` rows are dim, for nobody knows whether they still hold.
+    """
     title = escape(f"{board.watcher} on {address}" if board else f"connecting to {address}")
     drawn = Table(title=title, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD)
-    for name in ("service", "state", "since", "reason", "round trip", "last echo"):
-        drawn.add_column(
-            name, no_wrap=name != "reason", justify="right" if name in NUMBERS else "left"
-        )
+    names = [name for name, least in COLUMNS.items() if width >= least]
+    for name in names:
+        right = name in NUMBERS
+        drawn.add_column(name, no_wrap=True, justify="right" if right else "left")
     if board is None:
         return drawn
     now = datetime.now(UTC)
     for row in board.rows:
-        drawn.add_row(*_cells(row, now), style="dim" if row.stale else None)
+        cells = _cells(row, now)
+        drawn.add_row(*(cells[name] for name in names), style="dim" if row.stale else None)
     for other in board.undeclared:
-        last = _ago(now, other.last_echo)
-        drawn.add_row(escape(other.service), "undeclared", "", "not in the topology", "", last)
+        cells = {
+            "service": escape(other.service),
+            "state": "undeclared",
+            "reason": "not in the topology",
+            "last echo": _ago(now, other.last_echo),
+        }
+        drawn.add_row(*(cells.get(name, "") for name in names))
     said = [f"[bold yellow]blind:[/] {escape(board.blind)}"] if board.blind else []
-    said += [escape(text) for text in notices]
+    said += [escape(printable(text)) for text in notices]
     rejected = f" · {board.rejected} message(s) rejected" if board.rejected else ""
     drawn.caption = "\n".join([*said, f"round {board.rounds}{rejected} · Ctrl+C ends"])
     return drawn
 
 
-def _cells(row: BoardRow, now: datetime) -> tuple[str, ...]:
+def _cells(row: BoardRow, now: datetime) -> dict[str, str]:
     style = STYLES[row.state]
     trip = "" if row.round_trip is None else f"{row.round_trip * 1000:.1f} ms"
     count = f" ({row.live}/{row.expected})" if row.expected > 1 or row.live > 1 else ""
-    return (
-        escape(row.service),
-        f"[{style}]{SYMBOLS[row.state]} {row.state}{count}[/]" + (" stale" if row.stale else ""),
-        _ago(now, row.since),
-        escape(printable(row.text)),
-        trip,
-        "never" if row.last_echo is None else _ago(now, row.last_echo),
-    )
+    stale = "stale: " if row.stale else ""
+    return {
+        "service": escape(row.service),
+        "state": f"[{style}]{SYMBOLS[row.state]} {row.state}{count}[/]",
+        "since": _ago(now, row.since),
+        "reason": stale + escape(printable(row.text)),
+        "round trip": trip,
+        "last echo": "never" if row.last_echo is None else _ago(now, row.last_echo),
+    }
 
 
 def _ago(now: datetime, then: datetime) -> str:
     seconds = max(0.0, (now - then).total_seconds())
     if seconds < 60:
-        return f"{seconds:.0f} s"
+        return f"{int(seconds)} s"
     if seconds < 3600:
         return f"{seconds // 60:.0f} min"
     return f"{seconds / 3600:.1f} h"

@@ -367,3 +367,29 @@ def test_an_installed_plugin_has_a_name_of_its_own(site: Path) -> None:
     assert complaint() == (
         f"plugin 'mock' is there twice: from {loading.shipped()} and courtesy 1.2"
     )
+
+
+def test_the_same_plugin_in_two_folders_is_one(plugin: Write) -> None:
+    """As with an installed distribution, run in a checkout of the very same version."""
+    first = plugin("polite", RESPONDER, folder="first")
+    second = plugin("polite", RESPONDER, folder="second")
+    assert "polite" in loading.load(extra=[first, second]).registry.responders
+
+    plugin("polite", RESPONDER.replace("thanks", "greets"), folder="second")
+    assert "is in two folders" in complaint(first, second)
+
+
+def test_a_hook_cannot_be_a_wrapper(plugin: Write) -> None:
+    wrapper = """
+        from orquestador import hookimpl
+
+        @hookimpl(wrapper=True)
+        def state_changed(change):
+            yield
+    """
+    assert "cannot be a wrapper" in complaint(plugin("round", wrapper))
+
+
+def test_a_responder_is_something_to_call(plugin: Write) -> None:
+    five = RESPONDER.replace('"polite", polite)', '"polite", 5)')
+    assert "neither a function nor a class" in complaint(plugin("polite", five))

@@ -362,3 +362,18 @@ def test_a_hung_instance_is_not_live_and_is_forgotten_ten_rounds_later(up: Watch
         live = [each.word for each in up.row.live(RULES)]
         assert ("one" in live) == (sequence <= 1 + RULES.down_after)
     assert list(up.row.instances) == ["two"]
+
+
+def test_a_slow_instance_that_is_gone_does_not_keep_the_next_from_being_suspected(
+    up: Watched,
+) -> None:
+    for sequence in (2, 3, 4):
+        up(float(sequence), ping(sequence))
+        up(sequence + 0.6, late(sequence))
+    for sequence in range(5, 10):
+        up(float(sequence), ping(sequence), echo(sequence, instance="two"))
+    assert up.state == (State.UP, "answering")
+
+    up(10.0, ping(10))
+    up(10.55, SEES_ALL)
+    assert up.state == (State.SUSPECT, "silent")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orquestador_plugins.monitor.evidence import Changed, Probe
-from orquestador_plugins.monitor.row import Rules
+from orquestador_plugins.monitor.row import INSTANCES_KEPT, Rules
 from orquestador_plugins.monitor.undeclared import KEPT
-from orquestador_plugins.monitor.watch import Output, RoundDue, Said, Watch
+from orquestador_plugins.monitor.watch import HELD_MAX, Output, RoundDue, Said, Watch
 
 from orquestador.events import Echo, Health, State
 
@@ -52,7 +52,12 @@ class Driven:
             redelivered=False,
             health=Health.OK,
         )
-        self.watch.echo(replace_fields(echo, changes), user, now)
+        said = replace_fields(echo, changes)
+        refusal = self.watch.refusal(said, user)
+        if refusal:
+            self.watch.rejects(refusal)
+        else:
+            self.watch.echo(said, now)
 
     def ticks(self, start: float, end: float) -> None:
         now = start
@@ -100,14 +105,15 @@ def test_a_silent_service_is_down_and_the_other_stays_up() -> None:
     assert any(isinstance(output, Probe) for output in driven.drain())
 
 
-def test_nobody_is_judged_while_the_session_is_lost_and_the_watch_says_that_it_is_blind() -> None:
+def test_nobody_is_judged_while_the_session_is_lost() -> None:
     driven = both_up()
     driven.round(1.1)
     driven.watch.lost("the broker hung up", 1.2)
     driven.ticks(1.2, 60.0)
 
     assert driven.states() == {"a": State.UP, "b": State.UP}
-    assert driven.drain() == [Said("blind", "the broker hung up")]
+    assert driven.watch.doubt.blind == "the broker hung up"
+    assert driven.drain() == []  # who runs the sessions says so, once an outage
 
 
 def test_a_new_session_judges_nobody_before_it_has_settled() -> None:
@@ -206,3 +212,55 @@ def test_changes_come_out_in_the_order_in_which_they_happened() -> None:
 
     changed = [o.row.service for o in driven.drain() if isinstance(o, Changed)]
     assert changed == ["b", "a"]
+
+
+def test_what_is_held_while_blind_is_bounded_and_the_newest_of_a_kind_counts() -> None:
+    driven = both_up()
+    driven.watch.publishers_blocked("low on memory", 1.0)
+    for number in range(500):
+        ill = Health.FAILING if number == 499 else Health.OK
+        driven.echo("a", "round1", 1.0 + number / 1000, health=ill)
+    assert len(driven.watch._held) == 1
+
+    for number in range(HELD_MAX + 100):
+        driven.echo("b", "round1", 2.0, instance=f"i{number}")
+    assert len(driven.watch._held) == HELD_MAX
+
+
+def test_a_flood_of_instances_is_not_answered_with_a_flood_of_pings() -> None:
+    driven = both_up()
+    for number in range(3000):
+        driven.echo("a", "round1", 0.2, instance=f"i{number}")
+
+    assert driven.watch.extras() == [("a", INSTANCES_KEPT - 1)]
+
+
+def test_evidence_of_a_session_that_ended_is_not_weighed_in_the_next() -> None:
+    driven = both_up()
+    driven.watch.loop_late(5.0, 1.0)
+    driven.echo("a", "round1", 1.1, phase="goodbye")
+    driven.watch.lost("gone", 1.2)
+    driven.watch.opened(48.0)
+    driven.own(48.0)
+
+    assert driven.states()["a"] is State.UP
+
+
+def test_a_session_that_never_sees_says_so_once() -> None:
+    driven = Driven()
+    driven.watch.lost("gone", 1.0)
+    driven.watch.opened(2.0)
+    driven.drain()
+    driven.ticks(2.0, 10.0)
+
+    said = [output.text for output in driven.drain() if isinstance(output, Said)]
+    assert len(said) == 1 and "own ping does not come back" in said[0]
+
+
+def test_one_ping_to_each_of_many_services_is_remembered_until_it_is_answered() -> None:
+    names = [f"s{number}" for number in range(5000)]
+    watch = Watch({name: Rules() for name in names}, within=0.5, settle=0.0, now=0.0)
+    for name in names:
+        watch.sent_probe(name, f"p-{name}", 1, 0.0)
+
+    assert all(watch.pings.find(f"p-{name}") for name in names)

@@ -128,8 +128,27 @@ def test_one_thing_is_to_be_done(topology: Path, runner: Runner, argv: tuple[str
     assert runner(*argv) == (
         64,
         "",
-        "say one of --role ROLE, --all or --list; --help shows more\n",
+        "say exactly one of --role ROLE, --all and --list; --help shows more\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (("--all", "--name", "mock1"), "--name goes with --role"),
+        (("--all", "--once"), "--once goes with a role that shows something"),
+        (("--role", "mock", "--name", "mock1", "--once"), "--once goes with"),
+        (("--role", "mock", "--name", "mock1", "--json"), "--json goes with --all, or with"),
+        (("--list", "--json"), "--json goes with --all, or with"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_not_ignored(
+    topology: Path, runner: Runner, argv: tuple[str, ...], text: str
+) -> None:
+    code, out, err = runner(*argv)
+
+    assert (code, out) == (64, "")
+    assert text in err
 
 
 # -- arguments
@@ -140,7 +159,7 @@ def test_a_wrong_option_is_usage(topology: Path, runner: Runner, argv: tuple[str
     code, out, err = runner(*argv)
 
     assert (code, out) == (64, "")
-    assert err.startswith("usage: runner.py ") and "Traceback" not in err
+    assert err.startswith("usage: ") and "Traceback" not in err
 
 
 @pytest.mark.parametrize("argv", [("--help",), ("-h",), ("--role", "mock", "--help")])

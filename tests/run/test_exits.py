@@ -64,7 +64,10 @@ def test_no_kind_of_fault_is_left_out() -> None:
     ("fault", "text"),
     [
         (UsageError("say one of"), "say one of\n"),
-        (Conflict("406"), "406\n"),
+        (
+            Conflict("406"),
+            "406\n  try: put the file's value back, or delete the queue and let it be made anew\n",
+        ),
         (Lost("connection reset"), "connection reset\n"),
         (
             Refused("ACCESS_REFUSED"),

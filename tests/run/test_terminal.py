@@ -211,7 +211,7 @@ def test_while_blind_it_says_why_and_the_rows_are_stale_and_dim(terminal: Any) -
     blind = board(row(stale=True), blind="connection lost")
 
     assert "blind: connection lost" in drawn(terminal, blind)
-    assert "● UP stale" in line_of(drawn(terminal, blind), "payments")
+    assert "stale: answers" in line_of(drawn(terminal, blind), "payments")
     dim = re.compile(r"\x1b\[(?:\d+;)*2(?:;\d+)*m *payments")
     assert dim.search(drawn(terminal, blind, colour=True))
     assert not dim.search(drawn(terminal, board(row()), colour=True))

@@ -1,4 +1,4 @@
-"""`python -m orquestador.run`: the same as `runner.py`, wherever the library is installed."""
+"""`python -m orquestador`: the same as `runner.py`, wherever the library is installed."""
 
 import sys
 
