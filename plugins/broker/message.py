@@ -36,7 +36,7 @@ _LAYOUT: tuple[tuple[int, str], ...] = (
     (1 << 3, "short"),  # application id
     (1 << 2, "short"),  # cluster id
 )
-_OVERHEAD = 500
+_OVERHEAD = 400
 """Bytes that one message costs beside its own; measured, and used for the memory limit alone."""
 
 

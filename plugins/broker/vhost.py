@@ -314,16 +314,23 @@ class VirtualHost:
     def bury_all(self) -> None:
         """Publish the dead letters that have come up.  Never from within a queue's own work."""
         while self._graves:
-            queue, message, reason = self._graves.popleft()
-            exchange = self.exchanges.get(queue.options.dead_letter_exchange or "")
-            if exchange is None:
+            grave = self._graves.popleft()
+            try:
+                self._publish_dead(*grave)
+            except Exception as fault:
+                # It is not the fault of the client whose turn it happens to be.
+                self._warn(f"a dead letter is lost by a fault of the broker's own: {fault!r}")
+
+    def _publish_dead(self, queue: Queue, message: Message, reason: str) -> None:
+        exchange = self.exchanges.get(queue.options.dead_letter_exchange or "")
+        if exchange is None:
+            return
+        letter = dead_letter(message, queue.name, queue.options, reason, int(self._today()))
+        for reached in self.route(exchange, letter):
+            if reason != "rejected" and goes_in_a_circle(letter, reached.name):
+                self._warn(f"a dead letter went in a circle to {queue_label(reached.name)}")
                 continue
-            letter = dead_letter(message, queue.name, queue.options, reason, int(self._today()))
-            for reached in self.route(exchange, letter):
-                if reason != "rejected" and goes_in_a_circle(letter, reached.name):
-                    self._warn(f"a dead letter went in a circle to {queue_label(reached.name)}")
-                    continue
-                reached.publish(letter)
+            reached.publish(letter)
 
     def forget(self, *, durable_too: bool) -> None:
         """What a restart loses: all that is not durable, or everything."""

@@ -139,6 +139,21 @@ def who_gives_back_and_has_priority_gets_it_again(play: Player) -> None:
 
 
 @case
+def who_was_full_and_gives_back_gets_it_again_before_others(play: Player) -> None:
+    client = play.connect()
+    channel, publisher = client.channel(), client.channel()
+    channel.declare("q")
+    channel.qos(5)
+    channel.consume("q", "low")
+    channel.qos(1)
+    channel.consume("q", "high", arguments={"x-priority": 1})
+    fill(publisher, "q", "one", "two")
+    channel.deliveries(2)
+    channel.nack(1)
+    channel.quiet("q")
+
+
+@case
 def consumers_that_waited_come_back_behind_the_others(play: Player) -> None:
     client = play.connect()
     channel, publisher = client.channel(), client.channel()

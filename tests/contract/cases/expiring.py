@@ -74,9 +74,9 @@ def a_message_of_no_time_that_comes_back_is_gone(play: Player) -> None:
 def an_expired_message_that_is_held_stays_held(play: Player) -> None:
     channel = play.connect().channel()
     channel.declare("q")
-    channel.publish("", "q", "one", expiration="60")
+    channel.publish("", "q", "one", expiration="250")
     channel.get("q")
-    channel.declare("clock", arguments={"x-message-ttl": 120})
+    channel.declare("clock", arguments={"x-message-ttl": 400})
     channel.publish("", "clock", "tick")
     play.count("clock", 0)
     channel.ack(1)
@@ -97,9 +97,9 @@ def an_unused_queue_expires(play: Player) -> None:
 @case
 def a_consumer_keeps_a_queue_from_expiring(play: Player) -> None:
     channel = play.connect().channel()
-    channel.declare("q", arguments={"x-expires": 100})
+    channel.declare("q", arguments={"x-expires": 300})
     channel.consume("q", "c")
-    channel.declare("clock", arguments={"x-message-ttl": 300})
+    channel.declare("clock", arguments={"x-message-ttl": 700})
     channel.publish("", "clock", "tick")
     play.count("clock", 0)
     channel.passive("q")
