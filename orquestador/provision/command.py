@@ -12,7 +12,7 @@ from pathlib import Path
 from orquestador.errors import Lost
 from orquestador.hooks import loading
 from orquestador.provision.outcome import Outcome, exit_code, summary
-from orquestador.run.arguments import Parser, program
+from orquestador.run.arguments import Parser, add_common, program
 from orquestador.run.exits import DONE, UNAVAILABLE, ending
 from orquestador.run.surroundings import address, log_to_stderr, print_anyway
 from orquestador.settings import Settings
@@ -90,13 +90,5 @@ def _parser() -> Parser:
         default="apply",
         help="apply (the default), or validate: check the file, touch no broker",
     )
-    parser.add_argument(
-        "--topology", metavar="FILE", default="topology.yaml", help="default: ./topology.yaml"
-    )
-    parser.add_argument("--url", help="amqp://user:password@host:port/vhost, or amqps://")
-    parser.add_argument(
-        "--plugins", metavar="DIR", action="append", default=[], help="a folder of more plugins"
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    parser.add_argument("-v", "--verbose", action="count", default=0, help="log more; twice: all")
+    add_common(parser)
     return parser

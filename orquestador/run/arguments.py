@@ -16,7 +16,8 @@ from orquestador.run.exits import USAGE
 
 EPILOG = """\
 exit codes: 0 done, 1 --once and not all up, 4 conflict on its own queue, 64 usage, 69 no broker
-(--once), 70 a defect, 77 refused by the broker, 78 invalid files, 130 ended by a second Ctrl+C.
+(--once), 70 a defect, 74 output not writable, 77 refused by the broker, 78 invalid files, 130 ended
+by a second Ctrl+C, or --once by the first.
 The broker's address: --url, else AMQP_URL, CLOUDAMQP_URL, RABBITMQ_URL, else a local one."""
 
 
@@ -61,6 +62,19 @@ def program(script: str, module: str) -> str:
     return module if name == "__main__.py" else name or script
 
 
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """What every command takes."""
+    parser.add_argument(
+        "--topology", metavar="FILE", default="topology.yaml", help="default: ./topology.yaml"
+    )
+    parser.add_argument("--url", help="amqp://user:password@host:port/vhost, or amqps://")
+    parser.add_argument(
+        "--plugins", metavar="DIR", action="append", default=[], help="a folder of more plugins"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("-v", "--verbose", action="count", default=0, help="log more; twice: all")
+
+
 def _parser() -> Parser:
     parser = Parser(
         prog=program("runner.py", "python -m orquestador"),
@@ -75,17 +89,9 @@ def _parser() -> Parser:
     what.add_argument("--name", metavar="SERVICE", help="the service, where its role has several")
     what.add_argument("--all", action="store_true", help="every service of the file, the demo")
     what.add_argument("--list", action="store_true", help="roles, responders, plugins, services")
-    parser.add_argument(
-        "--topology", metavar="FILE", default="topology.yaml", help="default: ./topology.yaml"
-    )
-    parser.add_argument("--url", help="amqp://user:password@host:port/vhost, or amqps://")
-    parser.add_argument(
-        "--plugins", metavar="DIR", action="append", default=[], help="a folder of more plugins"
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    add_common(parser)
     parser.add_argument("--once", action="store_true", help="look once, show it and exit")
     parser.add_argument(
         "--no-provision", action="store_true", help="declare nothing: the account may not"
     )
-    parser.add_argument("-v", "--verbose", action="count", default=0, help="log more; twice: all")
     return parser

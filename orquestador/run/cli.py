@@ -76,6 +76,8 @@ def _run(
     given: argparse.Namespace,
     plugins: loading.Plugins,
 ) -> int:
+    import asyncio
+
     from orquestador.run.lifecycle import run
 
-    return run(role, service, topology, settings, given, plugins)
+    return asyncio.run(run(role, service, topology, settings, given, plugins))

@@ -22,7 +22,7 @@ from orquestador.topology.model import Service, Topology
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run(
+async def run(
     role: Role,
     service: Service,
     topology: Topology,
@@ -31,17 +31,6 @@ def run(
     plugins: Plugins,
 ) -> int:
     """The role's exit code; raises what it raises."""
-    return asyncio.run(_run(role, service, topology, settings, arguments, plugins))
-
-
-async def _run(
-    role: Role,
-    service: Service,
-    topology: Topology,
-    settings: Settings,
-    arguments: argparse.Namespace,
-    plugins: Plugins,
-) -> int:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     observers = plugins.observers()
     context = RoleContext(
