@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run
@@ -236,9 +236,11 @@ def test_random_operations_look_alike(embedded_url: str, rabbitmq_url: str) -> N
     run(
         Machine,
         settings=settings(
-            max_examples=int(examples or 12),
+            max_examples=int(examples or 40),
             stateful_step_count=40,
             derandomize=examples is None,
+            # A fixed run is for noticing; the smallest failing run takes minutes to find.
+            phases=[Phase.generate, *([Phase.shrink] if examples else [])],
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
