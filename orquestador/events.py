@@ -124,6 +124,7 @@ EventT = TypeVar("EventT", Ping, Echo, Status)
 
 _encode = msgspec.json.Encoder().encode
 _check_version = msgspec.json.Decoder(_Versioned).decode
+_decode_details = msgspec.json.Decoder(dict[str, Any]).decode
 _decoders: dict[type, msgspec.json.Decoder[Any]] = {
     kind: msgspec.json.Decoder(kind) for kind in (Ping, Echo, Status)
 }
@@ -164,11 +165,13 @@ def timestamp(moment: datetime | None = None) -> str:
 
 
 def fitting(details: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Details as they may travel: at most 1 KiB of JSON, else a note of what was cut."""
+    """Details as they may travel: a copy, at most 1 KiB of JSON, else a note of what was cut."""
     if not details:
         return None
     try:
-        size = len(_encode(details))
-    except (TypeError, ValueError, RecursionError):
+        body = _encode(details)
+        if len(body) <= DETAILS_MAX:
+            return _decode_details(body)
+    except Exception:  # whatever a stranger's objects raise while they are written
         return {"unreadable": "details are not JSON"}
-    return details if size <= DETAILS_MAX else {"cut": f"details had {size} bytes, 1024 may travel"}
+    return {"cut": f"details had {len(body)} bytes, 1024 may travel"}

@@ -14,6 +14,8 @@ import pytest
 
 from orquestador import (
     Bus,
+    ConfigurationError,
+    Conflict,
     EventError,
     NotConfirmed,
     Received,
@@ -22,8 +24,8 @@ from orquestador import (
     UnknownName,
     Unroutable,
 )
-from orquestador.broker import bus as bus_module
-from tests.broker_layer.conftest import pika_is_quiet  # noqa: F401
+from orquestador.broker import bus_session
+from tests.broker_layer.conftest import Restricted, pika_is_quiet, restricted  # noqa: F401
 from tests.broker_layer.witness import Witness
 from tests.conftest import AnyNode
 from tests.support.programs import Program
@@ -211,6 +213,53 @@ def test_an_undeclared_name_fails_at_once_with_the_nearest(topology: Topology, u
 def test_what_is_no_json_never_leaves(topology: Topology, url: str) -> None:
     with Bus(topology, "billing", url=url) as bus, pytest.raises(EventError, match="JSON"):
         bus.publish("invoices", "invoice.paid", {"id": object()})
+
+
+@rabbit
+@pytest.mark.parametrize(
+    ("key", "headers"), [("k" * 300, None), ("invoice.x", {"x": {1, 2}}), ("caf\udce9", None)]
+)
+def test_what_amqp_cannot_carry_is_told_to_its_publisher_and_costs_no_other(
+    topology: Topology, url: str, key: str, headers: dict[str, Any] | None
+) -> None:
+    with Bus(topology, "billing", url=url) as bus:
+        with pytest.raises(EventError, match="cannot be written"):
+            bus.publish("invoices", key, {}, headers=headers)
+
+        bus.publish("invoices", "invoice.x", {})
+
+
+@rabbit
+def test_a_message_larger_than_the_broker_takes_is_refused_and_costs_no_other(
+    topology: Topology, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    too_large = bytes(128 * 1024 * 1024 + 1)
+    with Bus(topology, "billing", url=url) as bus:
+        bus.publish("invoices", "invoice.x", 0)
+        done: list[str] = []
+        steady = threading.Thread(
+            target=lambda: done.extend(bus.publish("invoices", "invoice.x", n) for n in range(100))
+        )
+        steady.start()
+        with pytest.raises(NotConfirmed, match="larger than"):
+            bus.publish("invoices", "invoice.x", too_large)
+        steady.join(20)
+
+    assert len(done) == 100
+    assert len(caplog.messages) == 1  # the one reconnect that it has cost
+
+
+@rabbit
+def test_a_queue_is_published_to_by_its_name_in_the_file_whatever_the_prefix(
+    file: Path, url: str, witness: Witness
+) -> None:
+    file.write_text(TOPOLOGY + "prefix: shop.\n")
+    with Bus(file, "billing", url=url) as bus:
+        bus.publish("", "invoice-mailer", {})
+        with pytest.raises(UnknownName, match="'invoice-mailer'"):
+            bus.publish("", "shop.invoice-mailer", {})
+
+    assert witness.messages("shop.invoice-mailer") == 1
 
 
 @rabbit
@@ -429,6 +478,71 @@ def test_a_subscription_made_later_is_consumed_too_its_queue_made_sure_of(
     assert caplog.messages == []
 
 
+@rabbit
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_later_subscription_that_conflicts_ends_the_bus_with_the_broker_s_reason(
+    topology: Topology,
+    url: str,
+    witness: Witness,
+    caplog: pytest.LogCaptureFixture,
+    at_once: bool,
+) -> None:
+    witness.declare("everything", **{"x-max-length": 7})
+    with Bus(topology, "billing", url=url, patience=5) as bus:
+        if not at_once:
+            bus.publish("invoices", "invoice.paid", 1)  # by now it has worked
+        bus.subscribe("everything")(Handler())
+
+        for _ in range(2):
+            with pytest.raises(Conflict, match="x-max-length"):
+                bus.publish("invoices", "invoice.paid", 2)
+        with pytest.raises(Conflict, match="x-max-length"):
+            bus.run()
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "x-max-length" in caplog.messages[0]
+
+
+class Counting(Proxy):
+    """A proxy that knows how often somebody has come."""
+
+    guests = 0
+
+    def _accept(self) -> None:
+        self.guests += self._accepting
+        super()._accept()
+
+
+@rabbit
+def test_a_subscription_that_has_worked_waits_out_a_conflict(
+    topology: Topology, node: AnyNode, vhost: str, witness: Witness
+) -> None:
+    with (
+        Counting(node.port) as proxy,
+        Bus(topology, "billing", url=node.address(vhost, port=proxy.port)) as bus,
+    ):
+        bus.subscribe("everything")(handler := Handler())
+        bus.publish("invoices", "invoice.paid", 1)
+        handler.gets(1)
+        proxy.cut(refuse=True)
+        eventually(lambda: witness.consumers("everything") == 0)
+        witness.delete("everything")
+        witness.declare("everything", **{"x-max-length": 7})
+        before = proxy.guests
+        proxy.accept_again()
+        eventually(lambda: proxy.guests > before + 2)  # two connections a session: it was tried
+        witness.delete("everything")
+
+        eventually(lambda: _published(bus, 2) and len(handler.got) > 1)
+
+
+@pytest.mark.parametrize("prefetch", [0, -1, 65536])
+def test_a_prefetch_that_amqp_does_not_have_is_told_at_once(
+    topology: Topology, prefetch: int
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"prefetch is 1 to 65535, not {prefetch}"):
+        Bus(topology).subscribe("everything", prefetch=prefetch)
+
+
 def _published(bus: Bus, data: object) -> str:
     return bus.publish("invoices", "invoice.paid", data)
 
@@ -471,7 +585,7 @@ def test_a_handler_slower_than_two_heartbeats_does_not_cost_the_connection(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(bus_module, "HEARTBEAT", 1)
+    monkeypatch.setattr(bus_session, "HEARTBEAT", 1)
     with Bus(topology, "billing", url=url) as bus:
         bus.subscribe("invoice-mailer")(handler := Handler(lambda _event: time.sleep(3.5)))
         bus.publish("invoices", "invoice.paid", 1)
@@ -547,6 +661,34 @@ def test_without_provision_nothing_is_declared_and_a_missing_queue_is_waited_for
     assert len(caplog.messages) == 1 and "no queue 'invoice-mailer'" in caplog.messages[0]
 
 
+@rabbit
+def test_without_provision_a_queue_of_its_own_waits_for_the_exchange_that_it_is_bound_to(
+    topology: Topology, url: str, witness: Witness, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Bus(topology, "billing", url=url, provision=False) as bus:
+        bus.subscribe("news.{unique}")(handler := Handler())
+        eventually(lambda: caplog.messages)
+        assert not witness.has_exchange("invoices")
+        witness.declare_exchange("invoices")
+
+        eventually(lambda: _news(bus) and handler.got)
+    assert len(caplog.messages) == 1 and "no exchange 'invoices'" in caplog.messages[0]
+
+
+@pytest.mark.only_rabbitmq("the embedded broker has one user")
+@rabbit
+def test_an_account_that_may_not_configure_exchanges_has_a_queue_of_its_own(
+    topology: Topology,
+    restricted: Restricted,  # noqa: F811
+    witness: Witness,
+) -> None:
+    witness.declare_exchange("invoices")
+    with Bus(topology, url=restricted("^news", ".*", ".*"), provision=False) as bus:
+        bus.subscribe("news.{unique}")(handler := Handler())
+
+        eventually(lambda: _news(bus) and handler.got)
+
+
 # -- closing
 
 
@@ -573,7 +715,7 @@ def test_closing_waits_for_no_handler_that_hangs(
         handler.gets(1)
         started = time.monotonic()
 
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < 6  # of one; the handler hangs for 30
     assert witness.wait_for("invoice-mailer").redelivered
     never.set()
 
@@ -595,7 +737,7 @@ def test_closing_while_there_is_no_broker_is_quick(topology: Topology) -> None:
     with Bus(topology, url="amqp://127.0.0.1:1/"):
         pass
 
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 5
 
 
 @rabbit
@@ -608,4 +750,4 @@ def test_closing_is_bounded_though_the_broker_is_frozen(
         own_node.freeze()
         started = time.monotonic()
 
-    assert time.monotonic() - started < 3.5
+    assert time.monotonic() - started < 8  # of three

@@ -44,7 +44,9 @@ def test_it_finds_its_own_parts_not_the_checkout_s(installed: Path, elsewhere: P
     script = "import orquestador.schemas as s; print(s.__file__); print(s.folder())"
     ran = run(installed, elsewhere, "-c", script)
 
-    assert all(line.startswith(str(installed)) for line in ran.stdout.splitlines()), ran.stdout
+    assert ran.returncode == 0, ran.stderr
+    found = ran.stdout.splitlines()
+    assert [line.startswith(f"{installed}/") for line in found] == [True, True], found
 
 
 def test_its_console_scripts_are_runner_and_provision(installed: Path, elsewhere: Path) -> None:
@@ -66,7 +68,7 @@ def test_a_plugin_beside_the_topology_file_joins_the_shipped_ones(
         "def register_responders(register):\n"
         "    register('mine', lambda ping, service: {})\n"
     )
-    ran = run(installed, elsewhere, "-m", "orquestador.run", "--list")
+    ran = run(installed, elsewhere, "-m", "orquestador", "--list")
 
     assert "mine           no options (plugin mine)" in ran.stdout
     assert "echo           no options (plugin responders)" in ran.stdout

@@ -17,11 +17,21 @@ from pika.channel import Channel as RawChannel
 
 from orquestador.broker import faults
 from orquestador.broker.message import Declared, Delivery, Outgoing
-from orquestador.errors import BrokerError, Lost, NotConfirmed, Unroutable
+from orquestador.broker.properties import delivery, properties
+from orquestador.errors import (
+    BrokerError,
+    ConfigurationError,
+    EventError,
+    Lost,
+    NotConfirmed,
+    Unroutable,
+)
+from orquestador.events import fresh_word
 from orquestador.topology.model import Binding, Exchange, Queue
 
 OnDelivery = Callable[[Delivery], None]
 OnCancelled = Callable[[], None]
+CLOSING = (exceptions.ChannelWrongStateError, exceptions.ConnectionWrongStateError)
 
 
 class Channel:
@@ -44,12 +54,18 @@ class Channel:
 
     async def open(self, connection: AsyncioConnection, lost: asyncio.Future[Exception]) -> None:
         """`lost`: the connection's; a defect in a callback fails its channels through it."""
-        lost.add_done_callback(lambda done: self._close_with(done.result()))
+
+        def with_connection(done: asyncio.Future[Exception]) -> None:
+            self._close_with(done.result())
+
+        lost.add_done_callback(with_connection)
+        self.lost.add_done_callback(lambda _done: lost.remove_done_callback(with_connection))
         opened = self._wait()
         try:
             self._raw = connection.channel(on_open_callback=partial(_settle, opened))
         except exceptions.AMQPError as fault:
-            raise faults.connection_closed(fault) from None
+            self._close_with(faults.connection_closed(fault))
+            raise _copy(self.lost.result()) from None
         self._raw.add_on_close_callback(
             self._guard(lambda _raw, reason: self._close_with(faults.channel_closed(reason)))
         )
@@ -112,20 +128,27 @@ class Channel:
         counts as lost then, for a consumer that silently gets nothing is the worse fault.
         """
 
-        def deliver(_raw: object, method: Any, properties: BasicProperties, body: bytes) -> None:
-            on_delivery(_delivery(method, properties, body))
+        def deliver(_raw: object, method: Any, given: BasicProperties, body: bytes) -> None:
+            on_delivery(delivery(method, given, body))
 
-        reply = await self._call(
-            self._raw.basic_consume,
-            queue,
-            self._guard(deliver),
-            auto_ack=auto_ack,
-            arguments=dict(arguments or {}),
-        )
-        self._on_cancelled[reply.consumer_tag] = on_cancelled or (
+        tag = fresh_word()
+        # Before the call: the broker's cancel may come together with its consume-ok.
+        self._on_cancelled[tag] = on_cancelled or (
             lambda: self._close_with(Lost(f"queue {queue!r} was deleted"))
         )
-        return str(reply.consumer_tag)
+        try:
+            await self._call(
+                self._raw.basic_consume,
+                queue,
+                self._guard(deliver),
+                auto_ack=auto_ack,
+                consumer_tag=tag,
+                arguments=dict(arguments or {}),
+            )
+        except BaseException:
+            self._on_cancelled.pop(tag, None)
+            raise
+        return tag
 
     async def cancel(self, tag: str) -> None:
         """Stop a consumer; one that the broker cancelled already is no fault."""
@@ -136,8 +159,8 @@ class Channel:
     def publish(self, message: Outgoing) -> asyncio.Future[None]:
         """Send now; the future is done when the broker has confirmed (at once without confirms).
 
-        It fails with Unroutable (mandatory, and no queue takes it), NotConfirmed (basic.nack) or
-        what closed the channel.  Nobody has to wait for it.
+        It fails with EventError (AMQP cannot carry it), Unroutable (mandatory, and no queue takes
+        it), NotConfirmed (basic.nack) or what closed the channel.  Nobody has to wait for it.
         """
         confirmed = self._wait()
         confirmed.add_done_callback(_looked_at)
@@ -149,11 +172,15 @@ class Channel:
                 message.exchange,
                 message.routing_key,
                 message.body,
-                _properties(message),
+                properties(message),
                 mandatory=message.mandatory,
             )
-        except exceptions.AMQPError as fault:
+        except CLOSING as fault:
             confirmed.set_exception(Lost(f"the channel is closing ({type(fault).__name__})"))
+            return confirmed
+        except Exception as fault:
+            text = f"the message cannot be written in AMQP: {faults.unwritable(fault)}"
+            confirmed.set_exception(EventError(text))
             return confirmed
         self._published += 1
         if not self._confirms:
@@ -195,9 +222,13 @@ class Channel:
         reply = self._wait()
         try:
             method(*args, callback=partial(_settle, reply), **kwargs)
-        except exceptions.AMQPError as fault:
+        except CLOSING as fault:
             reply.cancel()
             raise Lost(f"the channel is closing ({type(fault).__name__})") from None
+        except Exception as fault:
+            reply.cancel()
+            text = f"{method.__name__} cannot be written in AMQP: {faults.unwritable(fault)}"
+            raise ConfigurationError(text) from None
         return getattr(await reply, "method", None)
 
     def _close_with(self, fault: Exception) -> None:
@@ -221,9 +252,9 @@ class Channel:
             else:
                 confirmed.set_result(None)
 
-    def _on_return(self, _raw: object, method: Any, properties: Any, _body: bytes) -> None:
+    def _on_return(self, _raw: object, method: Any, given: Any, _body: bytes) -> None:
         """basic.return comes before the confirm of the same message."""
-        confirmed = self._returnable.get(properties.message_id or "")
+        confirmed = self._returnable.get(given.message_id or "")
         if confirmed is not None and not confirmed.done():
             where = f"exchange {method.exchange!r}, routing key {method.routing_key!r}"
             confirmed.set_exception(Unroutable(f"no queue takes the message: {where}"))
@@ -248,34 +279,3 @@ def _looked_at(future: asyncio.Future[Any]) -> None:
 def _copy(fault: Exception) -> Exception:
     """Several tasks raise the same reason: each its own, so that tracebacks do not grow."""
     return type(fault)(*fault.args) if isinstance(fault, BrokerError) else fault
-
-
-def _delivery(method: Any, properties: BasicProperties, body: bytes) -> Delivery:
-    return Delivery(
-        tag=method.delivery_tag,
-        exchange=method.exchange,
-        routing_key=method.routing_key,
-        body=body,
-        redelivered=method.redelivered,
-        message_id=properties.message_id,
-        type=properties.type,
-        app_id=properties.app_id,
-        correlation_id=properties.correlation_id,
-        user_id=properties.user_id,
-        content_type=properties.content_type,
-        headers=properties.headers,
-    )
-
-
-def _properties(message: Outgoing) -> BasicProperties:
-    return BasicProperties(  # type: ignore[no-untyped-call]
-        content_type=message.content_type,
-        headers=dict(message.headers) if message.headers else None,
-        delivery_mode=2 if message.persistent else 1,
-        correlation_id=message.correlation_id,
-        message_id=message.message_id,
-        timestamp=message.timestamp,
-        type=message.type,
-        user_id=message.user_id,
-        app_id=message.app_id,
-    )

@@ -39,7 +39,6 @@ class Connection:
     def __init__(self, address: Address) -> None:
         self.address = address
         self.lost: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
-        self.blocked: str | None = None
         self.on_blocked: Callable[[str | None], None] = lambda _reason: None
         self._raw: AsyncioConnection
 
@@ -85,10 +84,10 @@ class Connection:
             parameters, on_open, on_open_error, self._on_closed, asyncio.get_running_loop()
         )
         self._raw.add_on_connection_blocked_callback(
-            self.guard(lambda _raw, frame: self._on_blocked(frame.method.reason or "blocked"))
+            self.guard(lambda _raw, frame: self.on_blocked(frame.method.reason or "blocked"))
         )
         self._raw.add_on_connection_unblocked_callback(
-            self.guard(lambda _raw, _frame: self._on_blocked(None))
+            self.guard(lambda _raw, _frame: self.on_blocked(None))
         )
         try:
             # pika's own timer covers each step; this one also a name look-up that hangs.
@@ -100,12 +99,6 @@ class Connection:
             await self.close()
             raise
         return self
-
-    @property
-    def product(self) -> str:
-        """What the broker says that it is, such as `RabbitMQ 3.10.8`."""
-        said = self._raw.server_properties or {}
-        return f"{said.get('product', 'unknown broker')} {said.get('version', '')}".strip()
 
     async def channel(self, *, confirms: bool = False, prefetch: int = 0) -> Channel:
         """A new channel.  `confirms`: publishes are confirmed; `prefetch`: 0 is no limit."""
@@ -156,10 +149,6 @@ class Connection:
 
     def _on_closed(self, _raw: object, reason: BaseException) -> None:
         self._lose(faults.connection_closed(reason))
-
-    def _on_blocked(self, reason: str | None) -> None:
-        self.blocked = reason
-        self.on_blocked(reason)
 
 
 def _parameters(

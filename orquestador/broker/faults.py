@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from pika import exceptions
 from pika.adapters.utils import connection_workflow
 
+from orquestador.broker.message import Outgoing
 from orquestador.errors import (
     BrokerError,
     Conflict,
     Locked,
     Lost,
+    NotConfirmed,
     NotFound,
     Refused,
     Unreachable,
@@ -58,6 +60,25 @@ def connection_closed(reason: BaseException | None) -> BrokerError:
     if isinstance(reason, exceptions.AMQPHeartbeatTimeout):
         return Lost("the broker was silent for two heartbeats")
     return Lost("the connection to the broker broke")
+
+
+def of_message(fault: BrokerError, message: Outgoing) -> BrokerError | None:
+    """What closed the channel, as a fault of this message; None where another's closed it."""
+    text = str(fault)
+    if isinstance(fault, NotFound | Refused) and f"'{message.exchange}'" in text:
+        return fault
+    if f"message size {len(message.body)} is larger than" in text:
+        return NotConfirmed(f"the broker refused the message: {text}")
+    return None
+
+
+def unwritable(fault: Exception) -> str:
+    """Why pika cannot put something into frames.  It checks as it encodes, before a byte is out."""
+    if isinstance(fault, exceptions.ShortStringTooLong):
+        return "a name or key has more than 255 bytes"
+    if isinstance(fault, exceptions.UnsupportedAMQPFieldException):
+        return f"a table holds a {type(fault.args[1]).__name__}"
+    return f"{type(fault).__name__}: {fault}"
 
 
 def not_opened(address: Address, reason: BaseException | None) -> BrokerError:

@@ -20,6 +20,17 @@ Established = Callable[[], None]
 Session = Callable[[Established], Awaitable[None]]
 
 
+class ForAPerson(Exception):
+    """A session raises it from where no waiting helps, though it has worked; `keep` raises `fault`.
+
+    A part that the session was given later (a subscription) may be wrong from the first.
+    """
+
+    def __init__(self, fault: Refused | Conflict) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
 async def keep(
     session: Session,
     stop: asyncio.Event,
@@ -31,7 +42,8 @@ async def keep(
 
     The session calls what it is handed once it works: then the next outage is a new one, told to
     `lost` and waited for from the shortest delay on.  Before it ever worked, Refused and Conflict
-    are for a person and are raised.  Other exceptions are defects and are raised always.
+    are for a person and are raised; later they are waited out like any outage, unless the session
+    wraps one in ForAPerson.  Other exceptions are defects and are raised always.
     """
     chance = random or Random()
     waits: Iterator[float] = delays(random=chance)
@@ -45,6 +57,8 @@ async def keep(
         try:
             await _until_left(asyncio.ensure_future(session(established)), stop)
             return
+        except ForAPerson as last:
+            raise last.fault from None
         except BrokerError as fault:
             if isinstance(fault, Refused | Conflict) and not worked:
                 raise

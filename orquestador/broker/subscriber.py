@@ -1,6 +1,6 @@
 """A handler fed from a queue: acknowledged when it returns, tried once more when it raises.
 
-Which queue, and when to connect again, is `bus.py`'s.
+Which queue, and when to connect again, is `bus_session.py`'s.
 """
 
 from __future__ import annotations

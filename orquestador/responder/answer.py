@@ -13,6 +13,7 @@ from orquestador.events import Echo, Health, Ping, fitting
 
 Respond = Callable[[Ping, str], Any]
 Check = Callable[[], object]
+ERROR_MAX = 400  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +33,14 @@ def answer(respond: Respond, ping: Ping, service: str) -> Answer | None:
         if said is None:
             return None
         if isinstance(said, Echo):
-            return Answer(said.health, fitting(said.details))
+            return Answer(Health(said.health), fitting(dict(said.details or {})))
         if isinstance(said, Mapping):
             details = dict(said)
             health = Health(details.pop("health", Health.OK))
             return Answer(health, fitting(details))
         raise TypeError(f"a responder returned {type(said).__name__}, not an Echo, a dict or None")
-    except (Exception, SystemExit) as fault:  # sys.exit() on a worker ends nothing but the answer
-        error = f"{type(fault).__name__}: {fault}"
-        return Answer(Health.FAILING, {"error": error[:400]})
+    except BaseException as fault:  # sys.exit() on a worker ends nothing but the answer
+        return Answer(Health.FAILING, fitting({"error": _cut(_said(fault), ERROR_MAX)}))
 
 
 def checking(checks: Iterable[Check]) -> Respond:
@@ -50,12 +50,36 @@ def checking(checks: Iterable[Check]) -> Respond:
     def respond(_ping: Ping, _service: str) -> dict[str, Any]:
         failed = {}
         for check in wanted:
-            name = getattr(check, "__name__", type(check).__name__)
+            name = _line(str(getattr(check, "__name__", type(check).__name__)))
             try:
                 if check() is False:
                     failed[name] = "returned False"
-            except Exception as fault:
-                failed[name] = f"{type(fault).__name__}: {fault}"[:400]
-        return {"health": Health.FAILING, "failed": failed} if failed else {}
+            except BaseException as fault:  # as in `answer`
+                failed[name] = _said(fault)
+        if not failed:
+            return {}
+        share = ERROR_MAX // len(failed)
+        return {
+            "health": Health.FAILING,
+            "failed": {name: _cut(text, share) for name, text in failed.items()},
+        }
 
     return respond
+
+
+def _said(fault: BaseException) -> str:
+    try:
+        text = str(fault)
+    except Exception:
+        text = "(its text cannot be read)"
+    return _line(f"{type(fault).__name__}: {text}")
+
+
+def _line(text: str) -> str:
+    """In one line, and such that it can be encoded: file names may hold surrogates."""
+    text = text.encode(errors="backslashreplace").decode()
+    return "".join(each if each.isprintable() else " " for each in text)
+
+
+def _cut(text: str, size: int) -> str:
+    return text.encode()[:size].decode(errors="ignore")

@@ -170,7 +170,7 @@ class Serving:
                 await self._publish(channel, self._echo("goodbye"))
                 await channel.cancel(tag)
         except (BrokerError, TimeoutError) as fault:
-            log.warning("%s: no goodbye: %s", self.service, fault or "the broker is slow")
+            log.warning("%s: no goodbye: %s", self.service, str(fault) or "the broker is slow")
 
     def _on_ping(self, channel: Channel, delivery: Delivery) -> None:
         channel.ack(delivery.tag)

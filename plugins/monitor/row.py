@@ -23,7 +23,6 @@ GREETINGS = 8  # probes after a hello at most
 class Rules:
     """Seconds and counts by which one service is judged; protocol, section 4."""
 
-    ping_every: float = 1.0
     echo_within: float = 0.5
     down_after: int = 3
     probe_every: float = 0.25
@@ -35,9 +34,9 @@ class Rules:
     def bound(self) -> float:
         """Silence of so many seconds is DOWN.
 
-        At most `ping_every` passes from a fault to the clock's start, so that detection takes
-        ping_every + bound at most (NFD-S of Chen, Toueg and Aguilera, "On the quality of service
-        of failure detectors", 2002, with the probes of SWIM, Das et al., 2002).
+        At most the period of the rounds passes from a fault to the clock's start: detection takes
+        the period and the bound at most (NFD-S of Chen, Toueg and Aguilera, "On the quality of
+        service of failure detectors", 2002, with the probes of SWIM, Das et al., 2002).
         """
         return self.echo_within + (self.down_after - 1) * self.probe_every
 

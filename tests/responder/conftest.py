@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pika.adapters.blocking_connection import BlockingChannel
 
 from orquestador import Topology
 from orquestador.events import Echo, Ping, Sender, decode, encode, fresh_word, timestamp
 from tests.broker_layer.conftest import pika_is_quiet, restricted  # noqa: F401
-from tests.broker_layer.witness import Message, Witness
+from tests.broker_layer.witness import Message, Witness, taken
 from tests.support.waiting import eventually
 
 SERVICE = "mock1"
@@ -42,16 +43,26 @@ class Outside:
         self.witness.put("heartbeat", key, encode(ping))
         return ping
 
-    def listen(self) -> None:
-        while message := self.witness.take("ear"):
+    def listen(self, channel: BlockingChannel) -> None:
+        while message := taken(channel, "ear"):
             self.messages.append(message)
             self.heard.append(decode(Echo, message.body))
 
-    def hears(self, phase: str, *, after: int = 0, within: float = 10.0, **wanted: Any) -> Echo:
+    def hears(self, phase: str, *, after: int = 0, within: float = 20.0, **wanted: Any) -> Echo:
         """The first echo of that phase with these fields."""
+        with self.witness.channel() as channel:
+            return self._hears(channel, phase, after, within, wanted)
 
+    def _hears(
+        self,
+        channel: BlockingChannel,
+        phase: str,
+        after: int,
+        within: float,
+        wanted: dict[str, Any],
+    ) -> Echo:
         def found() -> Echo | None:
-            self.listen()
+            self.listen(channel)
             for echo in self.heard[after:]:
                 fits = all(getattr(echo, name) == value for name, value in wanted.items())
                 if echo.phase == phase and fits:

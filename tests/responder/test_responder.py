@@ -142,7 +142,10 @@ def test_a_responder_that_returns_none_is_silent(
 
 
 @rabbit
-@pytest.mark.parametrize("raised", [SystemExit("enough"), StopIteration(), ValueError("no")])
+@pytest.mark.parametrize(
+    "raised",
+    [SystemExit("enough"), StopIteration(), OSError("caf\udce9.db"), KeyboardInterrupt()],
+)
 def test_a_responder_that_raises_anything_answers_failing_and_goes_on(
     topology: Topology, url: str, outside: Outside, raised: BaseException
 ) -> None:
@@ -405,7 +408,7 @@ def test_closing_without_a_broker_is_quick(topology: Topology) -> None:
     with Responder(SERVICE, topology, url="amqp://127.0.0.1:1/"):
         pass
 
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 5
 
 
 @rabbit
@@ -424,7 +427,7 @@ def test_closing_with_a_hung_answer_still_says_goodbye(
         assert asked.wait(10)
         started = time.monotonic()
 
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 6  # of one; the answer hangs for 30
     outside.hears("goodbye")
 
 
@@ -439,7 +442,8 @@ def test_closing_is_bounded_though_the_broker_is_frozen(
         own_node.freeze()
         started = time.monotonic()
 
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < 6  # of two
+    assert caplog.messages[-1] == "mock1: no goodbye: the broker is slow"
 
 
 @rabbit

@@ -10,6 +10,7 @@ import pytest
 
 from tests.run.conftest import TOPOLOGY, Runner
 from tests.support.programs import ROOT, Program, run
+from tests.support.waiting import eventually
 
 Write = Callable[[str, str], Path]
 Start = Callable[..., Program]
@@ -128,13 +129,19 @@ def test_ctrl_c_once_it_was_asked_ends_it_at_once(
 
 def test_a_second_sigterm_waits_on(here: Path, plugin: Write, start: Start) -> None:
     """Who stops a service (systemd, docker) may ask twice; only a person's Ctrl+C means at once."""
-    plugin("stubborn", STUBBORN)
+    plugin(
+        "stubborn", STUBBORN.replace("sleep(60)", "sleep(0.02)\n            context.say('still')")
+    )
     program = start(str(ROOT / "runner.py"), "--role", "stubborn", cwd=here)
     program.says("ready")
 
     program.signal(signal.SIGTERM)
-    program.says("no")
+    program.says("still")
     program.signal(signal.SIGTERM)
+    # It is on the role's own loop that a signal is seen: ten turns later this one has been.
+    said = len(program.lines)
+    eventually(lambda: len(program.lines) >= said + 10 or not program.running)
+    assert program.running
     program.signal(signal.SIGINT)
 
     assert program.wait(5) == 130
