@@ -49,6 +49,7 @@ class Monitor:
         self._said_rejected = float("-inf")
         self._others: tuple[str, ...] = ()
         self._asking: set[asyncio.Task[None]] = set()
+        self._defect: BaseException | None = None
 
     async def run(self) -> None:
         now = time.monotonic()
@@ -85,6 +86,8 @@ class Monitor:
         """Looks at the clock; a late beat shows that everything in this process was late."""
         while True:
             await asyncio.sleep(max(0.0, self._beat_due - time.monotonic()))
+            if self._defect is not None:
+                raise self._defect
             now = time.monotonic()
             self._look_at_own_loop(now)
             self._beat_due = now + BEAT
@@ -243,7 +246,13 @@ class Monitor:
         if not done.cancelled() and isinstance(done.exception(), Unroutable):
             task = asyncio.create_task(self._ask(service))
             self._asking.add(task)
-            task.add_done_callback(self._asking.discard)
+            task.add_done_callback(self._on_asked)
+
+    def _on_asked(self, task: asyncio.Task[None]) -> None:
+        """What it raises beside a broker's no is a defect: the beat ends the session for it."""
+        self._asking.discard(task)
+        if not task.cancelled():
+            self._defect = self._defect or task.exception()
 
     async def _ask(self, service: str) -> None:
         wire = self._wire
