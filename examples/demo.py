@@ -50,13 +50,15 @@ def watch() -> int:
     """The live table, until Ctrl+C."""
     here = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
     runner = subprocess.Popen([sys.executable, RUNNER, "--all", "--topology", TOPOLOGY], env=here)
-    while True:
-        try:
-            return runner.wait()
-        except KeyboardInterrupt:
-            # In a terminal the runner got it too; told twice it does nothing else.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return runner.wait()
+    except KeyboardInterrupt as end:
+        # A Ctrl+C reaches the runner in the same terminal; what is sent to us alone does not.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if isinstance(end, Told):
             runner.terminate()
+        runner.wait()
+        return 0
 
 
 def story(url: str) -> int:
@@ -101,8 +103,12 @@ def tell(since: float, text: str) -> None:
     print(f"{time.monotonic() - since:6.2f} s  {text}", flush=True)
 
 
+class Told(KeyboardInterrupt):
+    """SIGTERM or SIGHUP."""
+
+
 def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+    raise Told
 
 
 if __name__ == "__main__":

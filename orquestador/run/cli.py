@@ -54,8 +54,8 @@ def _check(given: argparse.Namespace, role: Role | None) -> None:
     """What does not go together is refused, not ignored."""
     if sum([bool(given.role), given.all, given.list]) != 1:
         raise UsageError("say exactly one of --role ROLE, --all and --list; --help shows more")
-    if given.name and not given.role:
-        raise UsageError("--name goes with --role")
+    if given.name and (role is None or role.standalone):
+        raise UsageError("--name goes with a --role that services have")
     if given.once and (role is None or not role.display):
         raise UsageError("--once goes with a role that shows something")
     if given.json and (given.list or (role is not None and not role.display)):

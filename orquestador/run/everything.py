@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from orquestador.errors import UsageError
 from orquestador.hooks.registry import Registry
@@ -98,6 +100,7 @@ class _Everything:
         ready = (await child.process.stdout.readline()).decode()
         self._url = ready.partition(" ")[0]
         self._say(f"{role.name:<12} pid {child.process.pid}    {ready.strip()}")
+        self._say_as_json(child, url=self._url)
         self._relay(child, raw=False)
         return [child]
 
@@ -116,6 +119,7 @@ class _Everything:
         self._say(
             f"{service.name:<12} pid {pid}{'' if shows else f'    to crash it: kill -9 {pid}'}"
         )
+        self._say_as_json(child)
         self._relay(child, raw=shows)
 
     def _relay(self, child: Child, *, raw: bool) -> None:
@@ -127,11 +131,16 @@ class _Everything:
         last = next((each for each in reversed(self._services) if not self._shows(each)), None)
         if self._needs_broker and self._url and last:
             again = f"--role {last.role} --name {last.name} --url {self._url}"
-            self._say(f"to bring one back, in another terminal: python runner.py {again}")
+            self._say(f"to bring one back, in another terminal: {_this_command()} {again}")
 
     def _say(self, text: str) -> None:
         if not self._given.json:
             print(text, flush=True)
+
+    def _say_as_json(self, child: Child, **more: str) -> None:
+        if self._given.json:
+            said = {"event": "started", "service": child.name, "pid": child.process.pid, **more}
+            print(json.dumps(said), flush=True)
 
     def _shows(self, service: Service) -> bool:
         return self._roles[service.role].display
@@ -156,3 +165,11 @@ class _Everything:
                 name = signal.Signals(-ended.result()).name
                 print(f"{child.name} was ended by {name}", file=sys.stderr)
         return max(abs(ended.result()) for ended in ends if ended.done())
+
+
+def _this_command() -> str:
+    """How the person can type it in a terminal where no environment is activated."""
+    script = Path(sys.argv[0])
+    if script.name == "__main__.py":
+        return f"{sys.executable} -m orquestador"
+    return f"{sys.executable} {script}" if script.suffix == ".py" else str(script)

@@ -78,6 +78,9 @@ def explain(fault: BaseException) -> int:
             return _say(fault, UNAVAILABLE)
         case KeyboardInterrupt():
             return INTERRUPTED
+        case ModuleNotFoundError(name=str(name)) if not name.startswith("orquestador"):
+            hint = "make setup, then . .venv/bin/activate"
+            return _say(f"package {name!r} is missing in {sys.executable}", CONFIGURATION, hint)
         case OSError(errno=number) if number in UNWRITABLE:
             return _say(f"the output cannot be written: {fault.strerror}", OUTPUT)
         case _:

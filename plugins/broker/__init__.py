@@ -28,6 +28,7 @@ async def run(context: RoleContext) -> int:
         stop=context.stop,
         say=context.say,
     )
+    context.say("the broker stopped; what it held is gone")
     return 0
 
 

@@ -57,8 +57,11 @@ class Faults:
         return len(chosen)
 
     def delay_deliveries(self, seconds: float, queue: str = "*") -> None:
-        """Send what these queues deliver so much later, in the same order; 0 ends it."""
-        self._delays.pop(queue, None)
+        """Send what these queues deliver so much later, in the same order; 0 ends it.
+
+        A fault on `*` takes the place of every one on queues by name.
+        """
+        _forget(self._delays, queue)
         if seconds > 0:
             self._delays[queue] = seconds
         self._set_gate()
@@ -68,7 +71,7 @@ class Faults:
 
         The broker has sent them and waits for their acknowledgement, as after a loss on the wire.
         """
-        self._drops.pop(queue, None)
+        _forget(self._drops, queue)
         if count is None or count > 0:
             self._drops[queue] = count
         self._set_gate()
@@ -137,3 +140,10 @@ def methods(faults: Faults) -> dict[str, Method]:
         "unblock-publishers": faults.unblock_publishers,
         "restart": faults.restart,
     }
+
+
+def _forget(faults: dict[str, float] | dict[str, int | None], queue: str) -> None:
+    """The fault on these queues is replaced or over; `*` are all of them."""
+    if queue == "*":
+        faults.clear()
+    faults.pop(queue, None)

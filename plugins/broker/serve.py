@@ -30,22 +30,23 @@ async def serve(
             port = await broker.listen(host, port)
         except OSError as fault:
             raise explain(fault, "--listen", host, port) from fault
+        # Before it is said to be ready: who waits for that line goes on at once.
+        served = await _listen_for_faults(broker, *faults) if faults is not None else None
         shown = f"[{host}]" if ":" in host else host
         say(f"amqp://guest:guest@{shown}:{port}/ ready; in memory only, nothing is persisted")
-        if faults is not None:
-            await _listen_for_faults(broker, *faults, say)
+        if served is not None:
+            say(f"faults: {served}")
         await stop.wait()
     finally:
         await broker.close()
 
 
-async def _listen_for_faults(
-    broker: Broker, host: str, port: int, say: Callable[[str], None]
-) -> None:
+async def _listen_for_faults(broker: Broker, host: str, port: int) -> str:
+    """Where they are taken."""
     from .control import Control
 
     try:
         port = await Control(broker).listen(host, port)
     except OSError as fault:
         raise explain(fault, "--control", host, port) from fault
-    say(f"faults: http://{host}:{port}/")
+    return f"http://{host}:{port}/"

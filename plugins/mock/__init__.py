@@ -51,6 +51,6 @@ async def _run(context: RoleContext) -> int:
     )
     await serving.run(context.stop)
     counts = serving.counts
-    skipped = f", {counts['dropped']} skipped while busy" if counts["dropped"] else ""
+    skipped = f", {counts['dropped']} older ones skipped" if counts["dropped"] else ""
     context.say(f"{name} stopped: {counts['answered']} answered{skipped}")
     return 0

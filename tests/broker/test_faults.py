@@ -197,3 +197,20 @@ def test_every_fault_is_in_the_documentation(broker: BrokerThread) -> None:
     missing = [name for name in broker._faults if f"`{name}`" not in page]
 
     assert not missing
+
+
+def test_a_fault_that_ends_on_all_queues_ends_on_those_by_name_too(
+    broker: BrokerThread, connect: Connections
+) -> None:
+    channel = connect("consumer").channel()
+    channel.queue_declare("q")
+    got: list[bytes] = []
+    channel.basic_consume("q", lambda _c, _m, _p, body: got.append(body), auto_ack=True)
+    broker.fault("delay-deliveries", seconds=60, queue="q")
+    broker.fault("drop-deliveries", queue="q")
+
+    broker.fault("delay-deliveries", seconds=0)
+    broker.fault("drop-deliveries", count=0)
+    channel.basic_publish("", "q", b"now")
+
+    assert eventually(lambda: got == [b"now"], channel.connection)

@@ -135,7 +135,7 @@ def test_one_thing_is_to_be_done(topology: Path, runner: Runner, argv: tuple[str
 @pytest.mark.parametrize(
     ("argv", "text"),
     [
-        (("--all", "--name", "mock1"), "--name goes with --role"),
+        (("--all", "--name", "mock1"), "--name goes with a --role"),
         (("--all", "--once"), "--once goes with a role that shows something"),
         (("--role", "mock", "--name", "mock1", "--once"), "--once goes with"),
         (("--role", "mock", "--name", "mock1", "--json"), "--json goes with --all, or with"),

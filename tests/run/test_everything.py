@@ -84,7 +84,11 @@ def test_json_holds_nothing_but_objects(start: Start) -> None:
     program.signal(signal.SIGINT)
 
     assert program.wait() == 0
-    assert all(json.loads(line)["event"] for line in program.lines)
+    said = [json.loads(line) for line in program.lines]
+    assert all(each["event"] for each in said)
+    started = {each["service"]: each for each in said if each["event"] == "started"}
+    assert set(started) == {"broker", "mock1", "mock2", "monitor"}
+    assert started["broker"]["url"].startswith("amqp://guest:guest@127.0.0.1:")
 
 
 def test_a_reader_that_goes_ends_it(start: Start) -> None:
