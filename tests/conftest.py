@@ -8,6 +8,7 @@ and on the session's RabbitMQ where there is one.  What only RabbitMQ can show s
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -21,6 +22,9 @@ from tests.support.proxy import Proxy
 from tests.support.required import REQUIRED, absent
 
 VHOSTS_AT_ONCE = 20
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started by a script in the background: the programs that tests interrupt would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 PARAMETRIZED = ("node", "own_node", "shared_node")
 AnyNode: TypeAlias = Embedded | rabbitmq.Node
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orquestador import Conflict, Refused, Responder, Topology, UnknownName
-from orquestador.events import Health, Ping
+from orquestador.events import Health, Ping, encode
 from tests.broker_layer.conftest import Restricted
 from tests.broker_layer.witness import Witness
 from tests.conftest import AnyNode
@@ -384,8 +384,16 @@ def test_a_missing_events_exchange_is_waited_for_and_said_once(
     with Responder("payments", url=url):
         eventually(lambda: caplog.messages)
         outside.witness.declare_exchange("events")
-        outside.witness.bind("ear", "events")
-        outside.hears("hello", service="payments")
+        outside.witness.bind("ear", "events")  # a hello may have gone before it: then an echo tells
+        ping = encode(outside.ping())
+
+        def answers() -> bool:
+            outside.witness.put("", "ping.payments", ping)
+            with outside.witness.channel() as channel:
+                outside.listen(channel)
+            return any(echo.phase == "alive" for echo in outside.heard)
+
+        eventually(answers, within=20.0, every=0.2)
 
     assert len(caplog.messages) == 1 and "no exchange 'events'" in caplog.messages[0]
 
