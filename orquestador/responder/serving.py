@@ -1,6 +1,7 @@
-"""One start of a service that answers its pings: consume, answer on workers, say hello and goodbye.
+"""One start of a service that answers its pings: hello, echoes, goodbye, over all its sessions.
 
-Runs on the caller's loop; `Responder` is the same on a thread of its own.  Protocol, sections 1, 2.
+Runs on the caller's loop; `Responder` is the same on a thread of its own.  The consumer and the
+ping that it holds are `consuming.py`'s, pings in work `work.py`'s.  Protocol, sections 1 and 2.
 """
 
 from __future__ import annotations
@@ -18,28 +19,27 @@ from orquestador.broker.channel import Channel
 from orquestador.broker.connection import Connection, ended
 from orquestador.broker.declaring import declare
 from orquestador.broker.keeping import Established, keep, pause
-from orquestador.broker.message import Delivery, Outgoing
-from orquestador.broker.workers import Workers
+from orquestador.broker.message import Outgoing
 from orquestador.errors import BrokerError, EventError, NotFound
 from orquestador.events import (
     CONTENT_TYPE,
     Echo,
     Event,
     Ping,
-    decode,
     encode,
     fresh_word,
     kind_of,
     timestamp,
 )
-from orquestador.responder.answer import Answer, Respond, answer
+from orquestador.responder.answer import Answer, Respond
+from orquestador.responder.consuming import PREFETCH, Consuming, Owner
+from orquestador.responder.lease import Lease, Terms
+from orquestador.responder.work import Work
 from orquestador.settings import Settings
 from orquestador.topology.model import EVENTS, Queue, Topology, ping_queue
 
 log = logging.getLogger("orquestador.responder")
 HEARTBEAT = 10  # seconds, AMQP's own; protocol section 3
-IN_WORK = 2  # pings; of those that wait beside them only the newest is kept
-PREFETCH = 2
 GOODBYE = 0.8  # seconds for goodbye and cancel; the close has the rest of its second
 LOG_EVERY = 60.0  # seconds between two log lines about one kind of bad message
 LOOK_AGAIN = 1.0  # seconds between looks at a queue that is not there
@@ -87,7 +87,8 @@ class Serving:
     """`respond` is asked for each ping, on a worker; `run(stop)` serves until `stop` is set.
 
     `instance` is the word of this start, kept over reconnects.  `counts`: pings answered, dropped
-    (two were in work), silent (the responder said nothing) and rejected.
+    (two were in work), silent (the responder said nothing) and rejected.  `terms`: how long a ping
+    is held, and silence borne.
     """
 
     service: str
@@ -98,14 +99,15 @@ class Serving:
     instance: str = field(default_factory=fresh_word)
     started_at: str = field(default_factory=timestamp)
     counts: Counter[str] = field(default_factory=Counter)
-    _workers: Workers = field(init=False)
-    _in_work: int = 0
-    _next: Callable[[], None] | None = None
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    terms: Terms = field(default_factory=Terms)
+    _work: Work = field(init=False)
+    _lease: Lease = field(init=False)
+    _silent: bool = False
     _logged: float = float("-inf")
 
     def __post_init__(self) -> None:
-        self._workers = Workers(IN_WORK, f"{self.service} responder")
+        self._work = Work(self.service, self.respond, self.counts)
+        self._lease = Lease(self.terms)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Raises Refused and Conflict at start; anything else of the broker's is waited out."""
@@ -116,7 +118,7 @@ class Serving:
         try:
             await keep(session, stop, lost=lambda fault: self.told.lost(str(fault)))
         finally:
-            self._workers.close()
+            self._work.close()
 
     async def _session(self, established: Established, stop: asyncio.Event) -> None:
         connection = await Connection.open(
@@ -127,18 +129,48 @@ class Serving:
             channel = await connection.channel(confirms=True, prefetch=PREFETCH)
             if stop.is_set():
                 return
-            tag = await channel.consume(self.names.queue, partial(self._on_ping, channel))
-            hello, taken = self._publish(channel, self._echo("hello")), asyncio.Event()
-            hello.add_done_callback(lambda _done: taken.set())
-            await ended(connection.lost, channel.lost, until=(taken, stop))
-            if not stop.is_set():
-                await hello  # a wrong `user:`, a missing exchange or right to publish shows here
-                established()
-                self.told.connected(str(connection.address))
-                await ended(connection.lost, channel.lost, until=(stop,))
-            await self._leave(channel, tag)
+            owner = self._owner(channel, str(connection.address))
+            consuming = Consuming(connection, channel, self.names.queue, self._lease, owner)
+            try:
+                await self._serve(connection, channel, consuming, established, stop)
+            finally:
+                consuming.release()
+                self._lease = consuming.lease
         finally:
             await connection.close()
+
+    async def _serve(
+        self,
+        connection: Connection,
+        channel: Channel,
+        consuming: Consuming,
+        established: Established,
+        stop: asyncio.Event,
+    ) -> None:
+        await consuming.start()
+        hello, taken = self._publish(channel, self._echo("hello")), asyncio.Event()
+        hello.add_done_callback(lambda _done: taken.set())
+        await ended(connection.lost, channel.lost, until=(taken, stop))
+        if not stop.is_set():
+            await hello  # a wrong `user:`, a missing exchange or right to publish shows here
+            established()
+            self._silent = False
+            self.told.connected(str(connection.address))
+            await consuming.attend(stop)
+        await self._leave(channel, consuming)
+
+    def _owner(self, channel: Channel, address: str) -> Owner:
+        def received(ping: Ping, redelivered: bool) -> None:
+            if self._silent:
+                self._silent = False
+                self.told.connected(address)
+            self.told.received(ping)
+            self._work.ask(ping, partial(self._answered, channel, ping, redelivered))
+
+        def resumed() -> None:
+            self._publish(channel, self._echo("hello"))
+
+        return Owner(received, self._rejected, self._silence, resumed)
 
     async def _declare(self, connection: Connection, stop: asyncio.Event) -> None:
         """Make sure of the queues, or wait for the ping queue where we may not declare."""
@@ -160,57 +192,30 @@ class Serving:
                 channel = await connection.channel()
         await channel.close()
 
-    async def _leave(self, channel: Channel, tag: str) -> None:
+    async def _leave(self, channel: Channel, consuming: Consuming) -> None:
         """Goodbye first, so that the ping sent around the cancel finds us known to be leaving."""
-        self._next = None
-        for task in tuple(self._tasks):
-            task.cancel()
+        self._work.stop()
         try:
             async with asyncio.timeout(GOODBYE):
                 await self._publish(channel, self._echo("goodbye"))
-                await channel.cancel(tag)
+                await consuming.cancel()
         except (BrokerError, TimeoutError) as fault:
             log.warning("%s: no goodbye: %s", self.service, str(fault) or "the broker is slow")
 
-    def _on_ping(self, channel: Channel, delivery: Delivery) -> None:
-        channel.ack(delivery.tag)
-        try:
-            ping = decode(Ping, delivery.body)
-        except EventError as fault:
-            self.counts["rejected"] += 1
-            self.told.rejected(fault)
-            if time.monotonic() - self._logged > LOG_EVERY:
-                self._logged = time.monotonic()
-                log.warning("%s: a message is rejected: %s", self.service, fault)
-            return
-        self.told.received(ping)
-        start = partial(self._start, channel, ping, delivery.redelivered)
-        if self._in_work < IN_WORK:
-            start()
-            return
-        # An echo answers all earlier pings too, so that the newest is the one worth keeping.
-        if self._next is not None:
-            self.counts["dropped"] += 1
-        self._next = start
+    def _rejected(self, fault: EventError) -> None:
+        self.counts["rejected"] += 1
+        self.told.rejected(fault)
+        if time.monotonic() - self._logged > LOG_EVERY:
+            self._logged = time.monotonic()
+            log.warning("%s: a message is rejected: %s", self.service, fault)
 
-    def _start(self, channel: Channel, ping: Ping, redelivered: bool) -> None:
-        self._in_work += 1
-        task = asyncio.create_task(self._answer(channel, ping, redelivered))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _silence(self, why: str) -> None:
+        """Said once, until a ping comes."""
+        if not self._silent:
+            self._silent = True
+            self.told.lost(why)
 
-    async def _answer(self, channel: Channel, ping: Ping, redelivered: bool) -> None:
-        try:
-            said = await self._workers.call(partial(answer, self.respond, ping, self.service))
-        finally:
-            self._in_work -= 1
-            waiting, self._next = self._next, None
-            if waiting is not None:
-                waiting()
-        if said is None:
-            self.counts["silent"] += 1
-            return
-        self.counts["answered"] += 1
+    def _answered(self, channel: Channel, ping: Ping, redelivered: bool, said: Answer) -> None:
         self._publish(channel, self._echo("alive", ping, said, redelivered))
 
     def _echo(

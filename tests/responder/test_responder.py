@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,14 +20,6 @@ from tests.support.proxy import Proxy
 from tests.support.waiting import eventually
 
 rabbit = pytest.mark.broker
-
-
-@pytest.fixture
-def release() -> Iterator[threading.Event]:
-    """What hangs until the test is over hangs on this."""
-    held = threading.Event()
-    yield held
-    held.set()
 
 
 # -- hello, alive, goodbye
