@@ -17,13 +17,14 @@ from orquestador.broker.declaring import declare
 from orquestador.broker.keeping import Established, ForAPerson, keep
 from orquestador.broker.message import Outgoing
 from orquestador.broker.subscriber import Consumer, Subscription, consume
-from orquestador.errors import BrokerError, Conflict, Lost, NotFound, Refused
+from orquestador.errors import BrokerError, Conflict, Lost, NotConfirmed, NotFound, Refused
 from orquestador.events import fresh_word
 from orquestador.settings import Settings
 from orquestador.topology.model import Queue, Topology
 
 log = logging.getLogger("orquestador.bus")
 HEARTBEAT = 10  # seconds, AMQP's own; protocol section 3
+CHANGE_AGAIN = 0.5  # seconds between two changes of the publishing channel
 LOOK_AGAIN = 1.0  # seconds between looks at a queue that is not there
 FINISHING = 0.8  # seconds for handlers in work at the stop; closing has the rest of its second
 
@@ -46,6 +47,9 @@ class BusSession:
         self._service, self._topology, self._settings = service, topology, settings
         self._subscriptions, self._provision = subscriptions, provision
         self._publishing: Channel | None = None
+        self._connection: Connection | None = None
+        self._losses: list[asyncio.Future[Exception]] = []
+        self._change_due = 0.0
         # Numbers of subscriptions: told to be missing; consumed at least once.
         self._missing: set[int] = set()
         self._worked: set[int] = set()
@@ -84,6 +88,29 @@ class BusSession:
                 await asyncio.wait([channel.lost])
                 if channel is self._publishing:
                     self._connected.clear()
+            except NotConfirmed:
+                await self._change(channel)
+                raise
+
+    async def _change(self, channel: Channel) -> None:
+        """Another channel for what is published from now on, after a basic.nack.
+
+        RabbitMQ 3.10 refuses for good on a channel whose first publish met a quorum queue between
+        two leaders; a new one is served.  A full queue that rejects looks the same: not too often.
+        """
+        now = asyncio.get_running_loop().time()
+        connection = self._connection
+        if connection is None or channel is not self._publishing or now < self._change_due:
+            return
+        self._change_due = now + CHANGE_AGAIN
+        with suppress(BrokerError):
+            fresh = await connection.channel(confirms=True)
+            if channel is self._publishing:
+                self._losses.remove(channel.lost)
+                self._losses.append(fresh.lost)
+                self._publishing = fresh
+                self._subscribed.set()  # the session looks at the new one from now on
+                await channel.close()  # what waits for confirms there is published again
 
     async def _session(self, established: Established, stop: asyncio.Event) -> None:
         """Two connections: an alarm of the broker stops a publishing one whole, acks included."""
@@ -94,11 +121,11 @@ class BusSession:
                 channel = await publishing.channel(confirms=True)
                 if self._provision:
                     await self._declare(consuming, self._own(), self._topology.exchanges)
-                self._publishing = channel
-                losses = [publishing.lost, consuming.lost, channel.lost]
-                await self._serve(consuming, losses, established, stop)
+                self._publishing, self._connection = channel, publishing
+                self._losses = [publishing.lost, consuming.lost, channel.lost]
+                await self._serve(consuming, established, stop)
             finally:
-                self._publishing = None
+                self._publishing = self._connection = None
                 self._connected.clear()
                 await consuming.close()
         finally:
@@ -107,7 +134,6 @@ class BusSession:
     async def _serve(
         self,
         connection: Connection,
-        losses: list[asyncio.Future[Exception]],
         established: Established,
         stop: asyncio.Event,
     ) -> None:
@@ -121,7 +147,7 @@ class BusSession:
             lost = (consumer.channel.lost for consumer in consumers.values())
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_AGAIN if missing else None):
-                    await ended(*losses, *lost, until=(stop, self._subscribed))
+                    await ended(*self._losses, *lost, until=(stop, self._subscribed))
         with suppress(BrokerError, TimeoutError):
             async with asyncio.timeout(FINISHING):
                 await asyncio.gather(*(consumer.leave() for consumer in consumers.values()))

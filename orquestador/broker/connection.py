@@ -44,14 +44,24 @@ class Connection:
 
     @classmethod
     async def open(
-        cls, settings: Settings, name: str, *, heartbeat: int, random: Random | None = None
+        cls,
+        settings: Settings,
+        name: str,
+        *,
+        heartbeat: int,
+        beside: Connection | None = None,
+        random: Random | None = None,
     ) -> Connection:
         """The first of the shuffled addresses that answers; `name` is shown in the broker's list.
+
+        `beside`: its address is tried first, so that what belongs together is lost together.
 
         Raises Refused (credentials, vhost), else Unreachable naming every address tried.
         """
         order = list(settings.addresses)
         (random or Random()).shuffle(order)
+        if beside is not None:
+            order.sort(key=lambda address: address != beside.address)
         patience = OPENING if len(order) == 1 else OPENING_IN_CLUSTER
         said: list[BrokerError] = []
         for address in order:
