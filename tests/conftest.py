@@ -16,6 +16,7 @@ from typing import TypeAlias
 import pytest
 
 from tests.support import rabbitmq
+from tests.support.cluster import Cluster
 from tests.support.embedded import Embedded
 from tests.support.programs import MonitorProgram, Program
 from tests.support.proxy import Proxy
@@ -95,6 +96,31 @@ def _own(broker: str) -> Iterator[AnyNode]:
     yield started
     started.thaw()
     started.stop()
+
+
+@pytest.fixture(scope="session")
+def impatient_node() -> Iterator[rabbitmq.Node]:
+    """A RabbitMQ whose consumer timeout is `rabbitmq.PATIENCE`, and looked at each second."""
+    needs_rabbitmq()
+    started = rabbitmq.Node("impatient", advanced=rabbitmq.IMPATIENT).start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def shared_cluster() -> Iterator[Cluster]:
+    """Three RabbitMQ nodes in a cluster, for the tests of one file."""
+    needs_rabbitmq()
+    started = Cluster().start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def cluster(shared_cluster: Cluster) -> Cluster:
+    """The file's cluster, with all its nodes running: the test may freeze and kill them."""
+    shared_cluster.whole()
+    return shared_cluster
 
 
 @pytest.fixture(scope="session")
