@@ -37,13 +37,17 @@ class Undeclared:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """`blind` is why the watcher cannot see just now, or None while it sees."""
+    """`blind` is why the watcher cannot see just now, or None while it sees.
+
+    `leads`: it judges by itself; else the rows are what the leading monitor says.
+    """
 
     watcher: str
     at: datetime
     rows: tuple[Row, ...]
     undeclared: tuple[Undeclared, ...] = ()
     blind: str | None = None
+    leads: bool = True
     rounds: int = 0
     rejected: int = 0
 
@@ -52,7 +56,8 @@ class Board:
 class Notice:
     """Something about the watching itself.
 
-    `kind`: blind, seeing, undeclared, rejected or warning.  `service` where it is about one.
+    `kind`: blind, seeing, leader, standby, undeclared, rejected or warning.  `service`: where it is
+    about one.
     """
 
     kind: str

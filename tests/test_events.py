@@ -326,11 +326,12 @@ def test_the_bodies_in_the_documentation_are_right() -> None:
     text = (Path(__file__).parents[1] / "docs" / "protocol.md").read_text(encoding="utf-8")
     bodies = re.findall(r"^```json\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
-    ping, alive, hello = map(json.loads, bodies)
+    ping, alive, hello, status = map(json.loads, bodies)
 
     VALIDATORS["ping"].validate(ping)
     VALIDATORS["echo"].validate(alive)
     VALIDATORS["echo"].validate(hello)
+    VALIDATORS["status"].validate(status)
     assert (alive["ping"], alive["sequence"]) == (ping["id"], ping["sequence"])
     assert (hello["phase"], hello["ping"], hello["sequence"]) == ("hello", None, None)
 

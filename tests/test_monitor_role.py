@@ -156,9 +156,26 @@ def test_a_service_that_the_file_does_not_know_is_said_and_not_judged(
     assert monitor.state("mock3") is None
 
 
-def test_two_monitors_see_each_other(watching: Callable[..., MonitorProgram]) -> None:
-    first, second = watching(), watching()
+def test_one_whose_file_has_no_queue_for_the_baton_says_which_line_to_add(tmp_path: Path) -> None:
+    without = tmp_path / "topology.yaml"
+    without.write_text("".join(x for x in SEED.splitlines(True) if "leader:" not in x))
+    code, out, err = run(RUNNER, "--role", "monitor", "--topology", str(without))
 
-    for monitor in (first, second):
-        said = eventually(lambda monitor=monitor: monitor.notices("warning"))
-        assert "another one pings here too (monitor)" in str(said[0]["text"])
+    assert (code, out) == (78, "")
+    assert "services.monitor: a monitor needs a queue 'leader'" in err
+    assert f"      {err.partition('queues: ')[2].strip()}\n" in SEED
+
+
+def test_with_no_provision_and_no_queue_for_the_baton_it_says_so_and_waits(
+    watching: Callable[..., MonitorProgram], url: str
+) -> None:
+    provision = ("-m", "orquestador.provision", "--url", url)
+    assert run(*provision)[0] == 0
+    Witness(url).delete("leader")
+    monitor = watching("--no-provision")
+
+    said = eventually(lambda: [n for n in monitor.notices("blind") if "leader" in n["text"]])
+    assert "queue 'leader' is missing; provision the topology first" in said[0]["text"]
+
+    assert run(*provision)[0] == 0
+    eventually(lambda: monitor.notices("leader"))

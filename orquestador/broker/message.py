@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -26,8 +28,7 @@ class Outgoing:
     mandatory: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """What arrived.  `tag` is what `Channel.ack` takes, on the channel it came by."""
 
     tag: int

@@ -11,18 +11,18 @@ from orquestador.broker.message import Delivery, Outgoing
 
 def delivery(method: Any, properties: BasicProperties, body: bytes) -> Delivery:
     return Delivery(
-        tag=method.delivery_tag,
-        exchange=method.exchange,
-        routing_key=method.routing_key,
-        body=body,
-        redelivered=method.redelivered,
-        message_id=properties.message_id,
-        type=properties.type,
-        app_id=properties.app_id,
-        correlation_id=properties.correlation_id,
-        user_id=properties.user_id,
-        content_type=properties.content_type,
-        headers=properties.headers,
+        method.delivery_tag,
+        method.exchange,
+        method.routing_key,
+        body,
+        method.redelivered,
+        properties.message_id,
+        properties.type,
+        properties.app_id,
+        properties.correlation_id,
+        properties.user_id,
+        properties.content_type,
+        properties.headers,
     )
 
 

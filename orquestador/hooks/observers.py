@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from orquestador.events import Event, Status
 
 log = logging.getLogger("orquestador.hooks")
-WAITING_MAX = 10_000  # calls; a slow observer must not fill the memory
+WAITING_MAX = 50_000  # calls; a slow observer must not fill the memory
 
 
 class Observer:

@@ -19,7 +19,7 @@ from orquestador.wording import did_you_mean, misfit, nearest
 
 RESPONDER = "responder"
 EVERY = ("role", "queues")
-WATCHED = ("replicas", "user", "echo_within", "down_after")
+WATCHED = ("replicas", "grace", "user", "echo_within", "down_after")
 
 
 def faults(draft: Draft, vocabulary: Vocabulary | None) -> Iterator[Fault]:

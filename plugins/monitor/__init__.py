@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from orquestador import Role, RoleContext, hookimpl
 
-from .options import OPTIONS
+from .options import OPTIONS, add_arguments
 
 
 @hookimpl
@@ -17,6 +17,7 @@ def register_roles(register: Callable[[Role], None]) -> None:
             summary="pings every watched service and shows which of them live",
             run=_run,
             options=OPTIONS,
+            arguments=add_arguments,
             display=True,
         )
     )

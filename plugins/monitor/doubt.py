@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 STARTING = "not connected yet"
+WAITING = "waiting for its own ping"
 OUT_KEPT = 16
 
 
@@ -28,7 +29,7 @@ class Doubt:
 
     def opened(self) -> Doubt:
         """A session has begun: still blind, until its first own ping is back."""
-        return replace(self, connected=True, blind="waiting for its own ping", out=())
+        return replace(self, connected=True, blind=WAITING, out=())
 
     def lost(self, why: str) -> Doubt:
         return replace(self, connected=False, blocked=None, blind=why, out=())
@@ -36,7 +37,12 @@ class Doubt:
     def publishers_blocked(self, reason: str | None) -> Doubt:
         """connection.blocked with the broker's reason, or connection.unblocked (None)."""
         after = replace(self, blocked=reason)
-        return after.doubting(f"the broker blocks publishers ({reason})") if reason else after
+        if reason is None:
+            return after
+        text = f"the broker blocks publishers ({reason})"
+        if self.blind == WAITING:  # and this is why it does not come
+            return replace(after, blind=text, out=())
+        return after.doubting(text)
 
     def loop_late(self, by: float) -> Doubt:
         """Its own loop ran `by` seconds late: what it read meanwhile may be older than it looks."""

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from orquestador.events import Health, State
 
@@ -15,17 +18,15 @@ if TYPE_CHECKING:
     from .row import Row
 
 
-@dataclass(frozen=True, slots=True)
-class Pinged:
+class Pinged(Struct, frozen=True):
     """A ping of round `sequence` went out to the service."""
 
     ping: str
     sequence: int
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """An echo.  `sequence`: of our own ping that it answers, else None.
+class Heard(Struct, frozen=True):
+    """An echo.  `sequence`: the round of the ping that it answers, if we know that ping.
 
     `round_trip`: None where lateness may not be judged (redelivered, another monitor's ping, a
     ping sent while blind): such an echo proves life, no more.
@@ -36,32 +37,50 @@ class Heard:
     ping: str | None = None
     sequence: int | None = None
     round_trip: float | None = None
+    redelivered: bool = False
     details: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(Struct, frozen=True):
     instance: str
 
 
-@dataclass(frozen=True, slots=True)
-class Goodbye:
+class Goodbye(Struct, frozen=True):
     instance: str
 
 
-@dataclass(frozen=True, slots=True)
-class NoQueue:
+class Bounced(Struct, frozen=True):
+    """A ping of its queue was handed to the monitor: nobody else took it."""
+
+
+class Counted(Struct, frozen=True):
+    """Its queue has so many consumers, the monitor's own among them; asked after a bounce."""
+
+    consumers: int
+
+
+class NoQueue(Struct, frozen=True):
     """A passive declare of the service's ping queue said 404."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """Time has passed.  `own`: the latest round whose ping to the monitor itself came back."""
+class Unseen(Struct, frozen=True):
+    """Nobody can know how it is: its queue's node is down, say."""
+
+    why: str
+
+
+class Tick(Struct, frozen=True):
+    """Time has passed.
+
+    Of the monitor's pings to itself, `own` is the latest round of those that came back, `own_at`
+    when the latest of them was sent.
+    """
 
     own: int
+    own_at: float = inf
 
 
-Evidence = Pinged | Heard | Hello | Goodbye | NoQueue | Tick
+Evidence = Pinged | Heard | Hello | Goodbye | Bounced | Counted | NoQueue | Unseen | Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +89,21 @@ class Probe:
 
     service: str
     count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Ask how many consumers its ping queue has."""
+
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The monitor is blind for this service alone, and why; or sees it again (None)."""
+
+    service: str
+    blind: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +117,4 @@ class Changed:
     lost: str | None = None
 
 
-Effect = Probe | Changed
+Effect = Probe | Count | Sight | Changed

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
 
 OPTIONS: Mapping[str, Any] = {
     "type": "object",
@@ -42,5 +45,24 @@ OPTIONS: Mapping[str, Any] = {
             "format": "duration",
             "description": "Time after connecting before silence counts; 5s and 2s an address.",
         },
+        "grace": {
+            "type": "string",
+            "format": "duration",
+            "longest": "1h",
+            "description": "Time that a service may be without a connection before DOWN; 0s.",
+        },
+        "renew_every": {
+            "type": "string",
+            "format": "duration",
+            "shortest": "1s",
+            "longest": "25m",
+            "description": "How often the leading monitor renews its baton; 5m unless said.",
+        },
     },
 }
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The role's own, for bug reports: what a run saw, and the same judged again."""
+    parser.add_argument("--record", metavar="FILE", help="monitor: write down what it sees")
+    parser.add_argument("--replay", metavar="FILE", help="monitor: judge a recorded run again")

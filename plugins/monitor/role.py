@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 
 from orquestador import ConfigurationError, Lost, RoleContext
 from orquestador.events import State
 
-from .reports import board, first_status
+from .recording import open_record, replay
+from .reports import By, board, first_status
 from .session import Monitor
 from .timing import timing
 
@@ -21,14 +23,28 @@ SOME_NOT_UP, INTERRUPTED = 1, 130
 
 async def run(context: RoleContext) -> int:
     """The exit code; raises Refused and Conflict at start."""
+    if context.arguments.replay:
+        return replay(context.arguments.replay, context)
     if not context.topology.watched:
         text = "nothing to watch: no service has a queue named ping. and its own name"
         raise ConfigurationError(f"{context.topology.path}: {text}")
     if context.arguments.once:
         return await once(context)
     pace = timing(context.topology, context.service, len(context.settings.addresses))
-    await Monitor(context, pace).run()
+    _settle_memory()
+    if not context.arguments.record:
+        await Monitor(context, pace).run()
+        return 0
+    with open_record(context.arguments.record) as out:
+        await Monitor(context, pace, out=out).run()
     return 0
+
+
+def _settle_memory() -> None:
+    """What is loaded by now stays: looking through it again and again cost a tenth of an echo."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 async def once(context: RoleContext) -> int:
@@ -75,8 +91,8 @@ async def _verdicts(monitor: Monitor, session: asyncio.Task[None]) -> None:
 
 
 def _show(context: RoleContext, monitor: Monitor) -> None:
-    now = time.monotonic()
+    by = By.at_present(context.service.name, 0, time.monotonic())
     for service, row in monitor.watch.rows.items():
         rules = monitor.timing.rules[service]
-        context.observers.changed(first_status(row, rules, monitor.name, 0, now))
-    context.observers.board(board(monitor.watch, monitor.name, 0, now))
+        context.observers.changed(first_status(row, rules, by))
+    context.observers.board(board(monitor.watch, by))

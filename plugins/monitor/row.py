@@ -1,14 +1,17 @@
 """How one watched service stands: what the detector knows of it, and what follows from that alone.
 
-Moving from one row to the next is `detector.py`'s.
+Moving from one row to the next is `detector.py`'s.  Rows are msgspec's frozen structs, not
+dataclasses: a row is replaced at every echo, and theirs is done in C.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid5
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from orquestador.events import Health, State
 
@@ -16,11 +19,13 @@ INCIDENTS = UUID("5f0c6a0e-7f0b-5d0c-9a3e-0f6d3f0b7a11")
 WORDS_KEPT = 100
 INSTANCES_KEPT = 100
 ASKED_KEPT = 32
+HELD_KEPT = 3  # pings: a service holds the one before the newest, and two may be in work
 GREETINGS = 8  # probes after a hello at most
+FORGOTTEN_AFTER = 10  # rounds after an instance hung
+NOT_PROVISIONED = "not provisioned"
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """Seconds and counts by which one service is judged; protocol, section 4."""
 
     echo_within: float = 0.5
@@ -28,6 +33,7 @@ class Rules:
     probe_every: float = 0.25
     up_after: int = 2
     replicas: int = 1
+    grace: float = 0.0
     user: str | None = None
 
     @property
@@ -41,22 +47,33 @@ class Rules:
         return self.echo_within + (self.down_after - 1) * self.probe_every
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """One start of the service.  `sequence`: the latest round that it answered."""
+class Instance(Struct, frozen=True, gc=False):
+    """One start of the service.
+
+    `sequence`: the latest round that it answered.  `held`: the pings that it echoed last, newest
+    last; the one before the newest is its lease.
+    """
 
     word: str
     heard: float
     sequence: int
     health: Health = Health.OK
     details: Mapping[str, Any] | None = None
+    held: tuple[str, ...] = ()
     late: int = 0
     timely: int = 0
     slow: bool = False
 
+    @property
+    def well(self) -> bool:
+        """Whether its last echo was ok, and it is not slow."""
+        return self.health is Health.OK and not self.slow
+
     def timed(self, round_trip: float, rules: Rules) -> Instance:
         """After an echo whose lateness may be judged: `down_after` in a row turn `slow`."""
         late = round_trip > rules.echo_within
+        if not late and not self.late and not self.slow:
+            return self  # the usual case: nothing to count towards
         in_row = (self.late if late else self.timely) + 1
         return replace(
             self,
@@ -65,9 +82,15 @@ class Instance:
             slow=late if in_row >= rules.down_after else self.slow,
         )
 
+    def hung(self, round_: int, rules: Rules) -> bool:
+        """Whether it answered none of the last `down_after` rounds."""
+        return round_ - self.sequence > rules.down_after
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+    def forgotten(self, round_: int, rules: Rules) -> bool:
+        return round_ - self.sequence > rules.down_after + FORGOTTEN_AFTER
+
+
+class Asked(Struct, frozen=True, gc=False):
     """The first unanswered ping of a round."""
 
     sequence: int
@@ -75,14 +98,17 @@ class Asked:
     ping: str
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """`since`: when the state was entered.  `judged`: whether its silence counts yet (settled).
+class Row(Struct, frozen=True, gc=False):
+    """`since`: when the state was entered.  `judged`: whether it may be judged yet (settled).
 
     `words`: instances ever heard in time; `parted`: those that said goodbye.  `probed`: when this
-    silence was first probed.  `greetings`: probes that a hello still asks for.  `returned`: timed
-    echoes since DOWN.  `waited`: since when an UNKNOWN one answers without being whole.
-    `greeted`: the moment of its last hello.
+    silence was first probed.  `awaited`: instances that said hello and have not echoed;
+    `greetings`: probes that a hello still asks for.  `returned`: timed echoes since DOWN.
+    `not_before`: its last echo when it went DOWN.  `waited`: since when an UNKNOWN one answers
+    without being whole.  `greeted`: the moment of its last hello.  `counting`: when its consumers
+    were asked for, while no answer is here.  `gone`: since when nobody consumes its queue, while
+    `grace` runs.  `unseen`: why the monitor is blind for this one alone; `next_count`: when to ask
+    for its consumers again.
     """
 
     service: str
@@ -90,7 +116,7 @@ class Row:
     state: State = State.UNKNOWN
     reason: str = "not heard"
     text: str = "nothing heard yet"
-    instances: Mapping[str, Instance] = field(default_factory=dict)
+    instances: Mapping[str, Instance] = {}
     words: tuple[str, ...] = ()
     parted: tuple[str, ...] = ()
     asked: tuple[Asked, ...] = ()
@@ -98,15 +124,22 @@ class Row:
     judged: bool = False
     probed: float | None = None
     next_probe: float | None = None
+    awaited: tuple[str, ...] = ()
     greetings: int = 0
     next_greeting: float | None = None
     returned: int = 0
     waited: float | None = None
     greeted: float | None = None
     last_echo: float | None = None
+    not_before: float | None = None
     last_ping: str | None = None
     round_trip: float | None = None
     incident: str | None = None
+    counting: float | None = None
+    gone: float | None = None
+    unseen: str | None = None
+    next_count: float | None = None
+    count_tries: int = 0
 
     @property
     def silent_since(self) -> float | None:
@@ -117,7 +150,12 @@ class Row:
 
     @property
     def active(self) -> bool:
-        return self.state not in (State.DOWN, State.STOPPED)
+        return self.state is not State.DOWN and self.state is not State.STOPPED
+
+    @property
+    def clocked(self) -> bool:
+        """Whether its silence runs against it."""
+        return self.judged and self.active and self.unseen is None and self.gone is None
 
     def slow(self, rules: Rules) -> bool:
         """Whether a live instance answers late: then the service is not suspected for it."""
@@ -125,25 +163,24 @@ class Row:
 
     def live(self, rules: Rules) -> tuple[Instance, ...]:
         """The instances that answered one of the last `down_after` rounds; the others are hung."""
-        return tuple(
-            instance
-            for instance in self.instances.values()
-            if self.round - instance.sequence <= rules.down_after
-        )
+        round_ = self.round
+        return tuple([i for i in self.instances.values() if not i.hung(round_, rules)])
 
     def deadline(self, rules: Rules) -> float:
         """When a Tick can next change something; infinity if only other evidence can."""
-        due = [float("inf")]
+        due = float("inf")
         if self.next_greeting is not None:
-            due.append(self.next_greeting)
-        since = self.silent_since
-        if since is not None and self.judged and self.active:
+            due = self.next_greeting
+        if self.next_count is not None:
+            due = min(due, self.next_count)
+        if self.asked and self.clocked:
+            since = self.silent_since or 0.0
             if self.probed is None:
-                due.append(since + rules.echo_within)
-            else:
-                due.append(self.down_at(since, self.probed, rules))
-                due.append(self.next_probe if self.next_probe is not None else float("inf"))
-        return min(due)
+                return min(due, since + rules.echo_within)
+            due = min(due, self.down_at(since, self.probed, rules))
+            if self.next_probe is not None:
+                due = min(due, self.next_probe)
+        return due
 
     @staticmethod
     def down_at(since: float, probed: float, rules: Rules) -> float:
@@ -165,15 +202,24 @@ class Row:
 
     def unsettled(self) -> Row:
         """A new session: not judged before it settles or answers in it."""
-        return replace(self.fresh(), judged=False)
+        return replace(self.fresh(), judged=False, unseen=None, count_tries=0, waited=None)
 
     def fresh(self) -> Row:
-        """Earlier pings are forgotten, and what their silence had begun."""
+        """Earlier pings and questions are forgotten, and what their silence had begun.
+
+        A queue that has to be asked for again is asked at once: an answer may have been lost.
+        """
+        asks = self.unseen is not None or self.reason == NOT_PROVISIONED
+        later = self.next_count if self.gone is None else None
         return replace(
             self,
             asked=(),
             probed=None,
             next_probe=None,
+            awaited=(),
             greetings=0,
             next_greeting=None,
+            counting=None,
+            gone=None,
+            next_count=0.0 if asks and later is None else later,
         )

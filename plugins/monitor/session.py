@@ -1,160 +1,231 @@
-"""The monitor at work: one session after another, its rounds, and what arrives, told to the watch.
+"""The monitor at work: one session after another; who leads; what arrives, told to the watch.
 
-What is due is decided by `watch.py`; what goes over which connection is `wire.py`'s.
+What is due is decided by `watch.py`; pings, statuses, queues and the baton have files of their own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from typing import Any, TextIO
 
-from orquestador import BrokerError, Delivery, EventError, RoleContext, Unroutable, ended, keep
-from orquestador.board import Notice
-from orquestador.events import Echo, Ping, Sender, Status, decode, fresh_word, timestamp
-from orquestador.topology.model import ALL, EVENTS, HEARTBEAT
+from orquestador import BrokerError, Delivery, Lost, RoleContext, ended, keep
+from orquestador.events import Echo, Health, State, timestamp
+from orquestador.topology.model import EVENTS
 
-from .evidence import Changed, Probe
-from .reports import board, changed_status, first_status
+from .baton import Baton
+from .evidence import Changed, Count, Probe
+from .incoming import Incoming
+from .outputs import Greeted, RoundDue, Said, Told
+from .ping_queues import PingQueues
+from .pinging import Pinger, next_epoch
+from .recording import Header, recorder, watch_of
+from .telling import Teller
 from .timing import Timing
-from .watch import RoundDue, Said, Watch
 from .wire import Wire, connect
 
 BEAT = 0.05  # seconds between two looks at the clock
-OTHERS_KEPT = 10
-REJECTED_SAID_EVERY = 60.0  # seconds
+PERIODS_UNLED = 3  # without a leader's ping: the baton may be lost
+BLIND_AT_LEAST = 5.0  # seconds that a blind leader has
 
 
 class Monitor:
     """`run()` watches until `context.stop`; raises Refused and Conflict at start."""
 
-    def __init__(self, context: RoleContext, timing: Timing, *, once: bool = False) -> None:
-        """`once`: it sends no rounds, settles nothing, and tells no observer by itself."""
+    def __init__(
+        self,
+        context: RoleContext,
+        timing: Timing,
+        *,
+        once: bool = False,
+        out: TextIO | None = None,
+    ) -> None:
+        """`once`: it sends no rounds, settles nothing, and tells no observer by itself.
+
+        `out`: where the watch's inputs are recorded.
+        """
         self.context, self.timing, self.once = context, timing, once
-        self.epoch = 0 if once else time.time_ns() // 1_000_000
-        self.name = context.service.name
-        self.instance = fresh_word()
-        self.sequence = 0
         now = time.monotonic()
-        settle = 0.0 if once else timing.settle
-        self.watch = Watch(timing.rules, within=timing.echo_within, settle=settle, now=now)
+        made = Header(
+            monitor=context.service.name,
+            within=timing.echo_within,
+            settle=0.0 if once else timing.settle,
+            now=now,
+            at=datetime.now(UTC),
+            monitors=tuple(s.name for s in context.topology.of_role(context.service.role)),
+            rules=dict(timing.rules),
+        )
+        self.watch = watch_of(made, recorder(out, made) if out is not None else None)
+        self.pinger = Pinger(
+            context, self.watch, timing.ping_every, self._on_returned, self._on_refused
+        )
+        self.teller = Teller(context, self.watch, timing)
+        self.incoming = Incoming(
+            context, self.pinger.sender.instance, self.watch, self.teller, self._deposed
+        )
+        self._started_at = timestamp()
         self._wire: Wire | None = None
+        self._queues: PingQueues | None = None
+        self._baton: Baton | None = None
+        self._over: asyncio.Future[Exception]
         self._established: Callable[[], None] | None = None
-        self._beat_due = now + BEAT
-        self._round_due = now
-        self._own_due = now
+        self._blocked = asyncio.Event()
+        self._beat_due = self._round_due = self._own_due = now
+        self._work: set[asyncio.Task[None]] = set()
         self._dirty = True
-        self._said_rejected = float("-inf")
-        self._others: tuple[str, ...] = ()
-        self._asking: set[asyncio.Task[None]] = set()
-        self._defect: BaseException | None = None
-
-    async def run(self) -> None:
-        now = time.monotonic()
-        for service, row in self.watch.rows.items():
-            status = first_status(row, self.timing.rules[service], self.name, self.epoch, now)
-            self.context.observers.changed(status)
-
-        await keep(self.session, self.context.stop, lost=self._on_lost)
-
-    async def session(self, established: Callable[[], None]) -> None:
-        """Connect and work until the stop; raises what was lost."""
-        async with AsyncExitStack() as stack:
-            wire = await connect(stack, self.context, self._on_delivery, self._on_bad_queue)
-            self._wire, self._established = wire, established
-            wire.publishing.on_blocked = self._on_blocked
-            now = time.monotonic()
-            self._beat_due = now + BEAT
-            self._round_due = now + self.timing.ping_every
-            self.watch.opened(now)
-            self._say_missing(wire, now)
-            self._send_own(now)
-            self._carry_out(now)
-            beat = asyncio.create_task(self._beat())
-            try:
-                await ended(*wire.losses, _failure(beat), until=(self.context.stop,))
-            except BrokerError as fault:
-                self.watch.lost(str(fault), time.monotonic())
-                raise
-            finally:
-                self._wire = None
-                beat.cancel()
-
-    async def _beat(self) -> None:
-        """Looks at the clock; a late beat shows that everything in this process was late."""
-        while True:
-            await asyncio.sleep(max(0.0, self._beat_due - time.monotonic()))
-            if self._defect is not None:
-                raise self._defect
-            now = time.monotonic()
-            self._look_at_own_loop(now)
-            self._beat_due = now + BEAT
-            self.watch.tick(now)
-            self._carry_out(now)
-            if self.watch.doubt.blocked is None:
-                if self.watch.doubt.blind is not None and now >= self._own_due:
-                    self._send_own(now)
-                if not self.once and now >= self._round_due:
-                    self._send_round(now)
-            if self._dirty and not self.once:
-                self._dirty = False
-                self.context.observers.board(board(self.watch, self.name, self.sequence, now))
 
     @property
     def sees(self) -> bool:
         return self.watch.doubt.blind is None
 
+    async def run(self) -> None:
+        self.teller.start(time.monotonic())
+        await keep(self.session, self.context.stop, lost=self._on_lost)
+
     def probe_all(self) -> None:
         """One ping to each service alone, and one to ourselves."""
         now = time.monotonic()
+        self.watch.next_round(now)
         for service in self.watch.rows:
-            self._probe(service, 1, now)
-        self._send_own(now)
+            self.pinger.probe(service, 1, now)
+        self.pinger.own(now)
 
-    # -- out
+    # -- one session
+
+    async def session(self, established: Callable[[], None]) -> None:
+        """Connect and work until the stop; raises what was lost."""
+        async with AsyncExitStack() as stack:
+            self._over = asyncio.get_running_loop().create_future()
+            self._blocked.clear()
+            wire = await connect(stack, self.context, self._on_delivery)
+            wire.publishing.on_blocked = self._on_blocked
+            self._queues = queues = PingQueues(
+                wire.watching, self.context, self.watch, self._carry_out, self._warn
+            )
+            await queues.make_sure()
+            self._wire = self.pinger.wire = self.teller.wire = wire
+            self._established = established
+            self._begin(time.monotonic())
+            try:
+                await ended(wire.lost, queues.lost, self._over, until=(self.context.stop,))
+            except BrokerError as fault:
+                self.watch.lost(str(fault), time.monotonic())
+                raise
+            finally:
+                self._end()
+
+    def _begin(self, now: float) -> None:
+        self._beat_due = now + BEAT
+        self._round_due = now + self.timing.ping_every
+        self.incoming.begin(now)
+        self.watch.opened(now)
+        self._start(self._beat())
+        self.pinger.own(now)
+        if self.once:
+            self.watch.lead(0, now)
+        else:
+            self._hello()
+            self._start(self._stand())
+        self._carry_out(now)
+
+    def _end(self) -> None:
+        """The channels close with the baton held, so that the broker passes it on."""
+        self._wire = self.pinger.wire = self._baton = None
+        self.teller.stop()
+        if self._queues is not None:
+            self._queues.close()
+        for task in tuple(self._work):
+            task.cancel()
+
+    async def _stand(self) -> None:
+        """Wait in line for the lead, then keep it."""
+        assert self._wire is not None
+        queue = self.context.topology.queues[self.timing.leader]
+        renew = self.timing.renew_every
+        self._baton = Baton(self._wire, queue, renew_every=renew, taken=self._lead)
+        await self._baton.stand(self._blocked)
+        await self._baton.keep()
+
+    def _lead(self) -> None:
+        """Ping first, then take what bounces."""
+        assert self._queues is not None
+        now = time.monotonic()
+        self._look_at_own_loop(now)
+        self.incoming.highest = next_epoch(self.incoming.highest)
+        self.watch.lead(self.incoming.highest, now)
+        self._round_due = now
+        if not self._blocked.is_set():
+            self._send_round(now)
+        self.teller.say(Said("leader", f"{self.context.service.name} leads"))
+        self._start(self._queues.consume())
+        self.teller.repeat()
+        self._carry_out(now)
+
+    def _deposed(self, by: str) -> None:
+        """The end of the session is the only way to stand down."""
+        if not self._over.done():
+            self._over.set_result(Lost(by))
+
+    # -- the clock
+
+    async def _beat(self) -> None:
+        """Looks at the clock; a late beat shows that everything in this process was late."""
+        late = False
+        while True:
+            await asyncio.sleep(max(0.0, self._beat_due - time.monotonic()))
+            now = time.monotonic()
+            self._look_at_own_loop(now)
+            late, before = now - self._beat_due > BEAT, late
+            self._beat_due = now + BEAT
+            self.watch.tick(now)
+            self._carry_out(now)
+            # After a sleep what has arrived is read first: another one may lead since.
+            if not self._blocked.is_set() and (before or not late):
+                self._send_what_is_due(now)
+            self._doubt_the_lead(now)
+            if self._dirty and not self.once and self.teller.board(now):
+                self._dirty = False
+
+    def _send_what_is_due(self, now: float) -> None:
+        if not self.sees and now >= self._own_due:
+            self._own_due = now + self.timing.probe_every
+            self.pinger.own(now)
+        if self.once or now < self._round_due:
+            return
+        if self.watch.leading:
+            self._send_round(now)
+        else:
+            self._round_due = now + self.timing.ping_every
+            self.pinger.own(now)  # a standby looks after its own eyes, too
+            self._dirty = True
 
     def _send_round(self, now: float) -> None:
-        self.sequence += 1
         every = self.timing.ping_every
         # The next one by the timetable, not by this one's delay; after a long sleep, from now.
         self._round_due = max(self._round_due + every, now + every / 2)
-        ping = self._ping(ALL, now)
-        if ping is not None:
-            self.watch.sent_round(ping.id, self.sequence, now)
-            for service, count in self.watch.extras():
-                self._probe(service, count, now)
+        self.pinger.round(now)
         self._dirty = True
 
-    def _send_own(self, now: float) -> None:
-        self._own_due = now + self.timing.probe_every
-        ping = self._ping(self.name, now)
-        if ping is not None:
-            self.watch.sent_own(ping.id, now)
+    def _doubt_the_lead(self, now: float) -> None:
+        """Nobody leads: the baton may be lost.  We lead and are blind: another may see."""
+        if self.once or self._blocked.is_set():  # an alarm makes every monitor as blind
+            return
+        unled = PERIODS_UNLED * self.timing.ping_every
+        blind_since = self.watch.blind_since
+        if not self.watch.leading:
+            if self._baton is not None and now - self.incoming.led_at > unled:
+                self.incoming.led_at = now
+                self._baton.put_again()
+        elif blind_since is not None and now - blind_since > max(unled, BLIND_AT_LEAST):
+            self._deposed(f"blind for too long to lead: {self.watch.doubt.blind}")
 
-    def _probe(self, service: str, count: int, now: float) -> None:
-        for _ in range(count):
-            ping = self._ping(service, now, mandatory=True)
-            if ping is not None:
-                self.watch.sent_probe(service, ping.id, max(self.sequence, 1), now)
+    def _look_at_own_loop(self, now: float) -> None:
+        self.watch.loop_late(now - self._beat_due, now)
 
-    def _ping(self, key: str, now: float, *, mandatory: bool = False) -> Ping | None:
-        if self._wire is None:
-            return None
-        ping = Ping(
-            id=fresh_word(),
-            sequence=max(self.sequence, 1),
-            sender=Sender(service=self.name, instance=self.instance),
-            epoch=self.epoch,
-            sent_at=timestamp(),
-            every=self.timing.ping_every,
-        )
-        confirmed = self._wire.send(HEARTBEAT, key, ping, mandatory=mandatory)
-        if mandatory:
-            confirmed.add_done_callback(lambda done: self._on_confirmed(key, done))
-        self.context.observers.published(ping)
-        return ping
+    # -- out
 
     def _carry_out(self, now: float) -> None:
         probed = False
@@ -162,131 +233,101 @@ class Monitor:
             # Only now: an account that may listen but not publish has not worked yet.
             self._established()
             self._established = None
-        for output in self.watch.drain():
+        outputs = self.watch.drain()
+        while outputs:
             self._dirty = True
-            match output:
-                case Changed() if not self.once:
-                    self._report(output, now)
-                case Probe(service, count):
-                    self._probe(service, count, now)
-                    probed = True
-                case RoundDue(at):
-                    self._round_due = at
-                case Said() if not self.once:
-                    self._say(output)
+            for output in outputs:
+                match output:
+                    case Changed() if not self.once:
+                        self.teller.change(output, now)
+                        if output.row.state is State.SUSPECT and self._queues is not None:
+                            self._queues.suspected(output.row.service)
+                    case Probe(service, count):
+                        self.pinger.probe(service, count, now)
+                        probed = True
+                    case Count(service) if self._queues is not None and self.watch.epoch:
+                        self._queues.count(service)
+                    case RoundDue(at):
+                        self._round_due = at
+                    case Told():
+                        self.teller.told(output)
+                    case Greeted() if self.watch.leading and not self.once:
+                        self.teller.repeat()
+                    case Said() if not self.once:
+                        self.teller.say(output)
+            outputs = self.watch.drain()
         if probed:  # what comes back to our own name shows that we see
-            self._send_own(now)
+            self.pinger.own(now)
 
-    def _report(self, change: Changed, now: float) -> None:
-        service = change.row.service
-        rules = self.timing.rules[service]
-        status = changed_status(change, rules, self.name, self.epoch, now)
-        self.context.observers.changed(status)
-        if self._wire is not None:
-            self._wire.send(EVENTS, f"status.{service}", status)
-            self.context.observers.published(status)
+    def _hello(self) -> None:
+        """As a service says it: whoever leads repeats every status for us."""
+        assert self._wire is not None
+        name = self.context.service.name
+        hello = Echo(
+            phase="hello",
+            ping=None,
+            sequence=None,
+            service=name,
+            instance=self.pinger.sender.instance,
+            started_at=self._started_at,
+            redelivered=False,
+            health=Health.OK,
+        )
+        self._wire.send(EVENTS, f"echo.{name}", hello)
 
-    def _say(self, said: Said) -> None:
-        if said.kind == "rejected":
-            if time.monotonic() - self._said_rejected < REJECTED_SAID_EVERY:
-                return
-            self._said_rejected = time.monotonic()
-        notice = Notice(said.kind, said.text, datetime.now(UTC), said.service)
-        self.context.observers.noticed(notice)
+    def _warn(self, service: str | None, text: str) -> None:
+        self.teller.say(Said("warning", text, service))
 
     # -- in
 
     def _on_delivery(self, delivery: Delivery) -> None:
         now = time.monotonic()
         self._look_at_own_loop(now)
-        try:
-            if delivery.exchange == self.context.topology.exchanges[HEARTBEAT].name:
-                self._on_ping(decode(Ping, delivery.body), now)
-            elif delivery.routing_key.startswith("echo."):
-                echo = decode(Echo, delivery.body)
-                if refusal := self.watch.refusal(echo, delivery.user_id):
-                    raise EventError(refusal)
-                self.context.observers.received(echo)
-                self.watch.echo(echo, now)
-            else:
-                self.context.observers.received(decode(Status, delivery.body))
-        except EventError as fault:
-            self.context.observers.rejected(fault)
-            self.watch.rejects(f"{delivery.routing_key}: {fault}")
+        self.incoming.take(delivery, now)
         self._carry_out(now)
 
-    def _on_ping(self, ping: Ping, now: float) -> None:
-        if ping.sender.instance == self.instance:
-            self.watch.own_back(ping.id, ping.sequence, now)
-        elif ping.epoch and ping.sender.instance not in self._others:
-            self._others = (*self._others, ping.sender.instance)[-OTHERS_KEPT:]
-            text = f"another one pings here too ({ping.sender.service}); each judges by itself"
-            self._say(Said("warning", text))
-        self.context.observers.received(ping)
+    # -- the session's parts
 
-    def _look_at_own_loop(self, now: float) -> None:
-        self.watch.loop_late(now - self._beat_due, now)
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._on_done)
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        """A defect, or a loss that a part met first, ends the session as what it is."""
+        self._work.discard(task)
+        if task.cancelled() or self._over.done():
+            return
+        fault = task.exception()
+        if fault is not None:
+            self._over.set_result(
+                fault if isinstance(fault, Exception) else RuntimeError(f"{fault!r}")
+            )
 
     def _on_blocked(self, reason: str | None) -> None:
         now = time.monotonic()
+        if reason is None:
+            self._blocked.clear()
+        else:
+            self._blocked.set()
         self.watch.publishers_blocked(reason, now)
         self._carry_out(now)
+
+    def _on_returned(self, service: str) -> None:
+        if self._queues is not None:
+            self._queues.returned(service)
+
+    def _on_refused(self) -> None:
+        """Blind until a ping to ourselves is back on another channel."""
+        now = time.monotonic()
+        if self._wire is not None and self.sees:
+            self.watch.refused(now)
+            self._own_due = now + self.timing.probe_every
+            self._start(self._wire.change_channel())
+            self._carry_out(now)
 
     def _on_lost(self, fault: BrokerError) -> None:
         now = time.monotonic()
         self.watch.lost(str(fault), now)
-        self._say(Said("blind", f"{fault}; trying again"))
-        self.context.observers.board(board(self.watch, self.name, self.sequence, now))
-
-    def _on_bad_queue(self, service: str, fault: BrokerError) -> None:
-        self._say(Said("warning", f"the queue of {service} is used as it is: {fault}", service))
-
-    def _on_confirmed(self, service: str, done: asyncio.Future[None]) -> None:
-        """A probe came back: no verdict yet, the queue is asked for."""
-        if not done.cancelled() and isinstance(done.exception(), Unroutable):
-            task = asyncio.create_task(self._ask(service))
-            self._asking.add(task)
-            task.add_done_callback(self._on_asked)
-
-    def _on_asked(self, task: asyncio.Task[None]) -> None:
-        """What it raises beside a broker's no is a defect: the beat ends the session for it."""
-        self._asking.discard(task)
-        if not task.cancelled():
-            self._defect = self._defect or task.exception()
-
-    async def _ask(self, service: str) -> None:
-        wire = self._wire
-        if wire is None or service not in self.watch.rows:
-            return
-        try:
-            if await wire.queue_exists(service):
-                if not self.context.arguments.no_provision:
-                    await wire.bind_again(service)
-                self._say(Said("warning", f"the queue of {service} was not bound", service))
-            else:
-                self.watch.no_queue(service, time.monotonic())
-        except BrokerError as fault:
-            self._say(Said("warning", f"the queue of {service} cannot be asked: {fault}", service))
-        self._carry_out(time.monotonic())
-
-    def _say_missing(self, wire: Wire, now: float) -> None:
-        """Where nothing may be declared: which ping queues are not there."""
-        if wire.missing:
-            names = ", ".join(wire.missing)
-            hint = "provision the topology (python -m orquestador.provision)"
-            self._say(Said("warning", f"no ping queue for {names}; {hint}"))
-        for service in wire.missing:
-            self.watch.no_queue(service, now)
-
-
-def _failure(task: asyncio.Task[None]) -> asyncio.Future[Exception]:
-    """A defect in the beat ends the session as what it is."""
-    failed: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
-
-    def on_done(done: asyncio.Task[None]) -> None:
-        if not done.cancelled() and not failed.done():
-            fault = done.exception()
-            failed.set_result(fault if isinstance(fault, Exception) else RuntimeError("ended"))
-
-    task.add_done_callback(on_done)
-    return failed
+        self.teller.say(Said("blind", f"{fault}; trying again"))
+        self.teller.board(now, at_once=True)

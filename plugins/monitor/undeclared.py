@@ -14,6 +14,7 @@ class Undeclared:
 
     def heard(self, service: str, now: float) -> bool:
         """Whether it is new; one too many is not taken in."""
+        self.forget(now)
         new = service not in self.last_echo
         if new and len(self.last_echo) >= KEPT:
             return False

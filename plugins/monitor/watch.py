@@ -7,48 +7,59 @@ No socket, thread or clock: every method takes the moment, and what is to be don
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import Any
 
-from orquestador.events import Echo
+from msgspec.structs import replace
+
+from orquestador.events import Echo, State, Status
 
 from .detector import judge
 from .doubt import Doubt
-from .evidence import Changed, Evidence, Goodbye, Heard, Hello, NoQueue, Pinged, Probe, Tick
+from .evidence import (
+    Bounced,
+    Counted,
+    Evidence,
+    Goodbye,
+    Heard,
+    Hello,
+    NoQueue,
+    Pinged,
+    Sight,
+    Tick,
+    Unseen,
+)
+from .held import Held
 from .load import Load
+from .outputs import Greeted, Output, RoundDue, Said, Told
 from .pings import Pings
 from .row import Row, Rules
+from .standby import follow, told
 from .undeclared import Undeclared
 
-HELD_MAX = 50_000  # pieces of evidence
 NEVER_SEEN = 2.0  # seconds of a session without its own ping, before it says so
 SEEING_AGAIN = 0.1  # seconds until the next round: sooner, it meets the stuck one in a full window
 
 
-@dataclass(frozen=True, slots=True)
-class RoundDue:
-    """A round is wanted at this moment, before the next regular one."""
-
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """Something about the watching itself: blind, seeing, undeclared or rejected."""
-
-    kind: str
-    text: str
-    service: str | None = None
-
-
-Held = tuple[str, type[Evidence], str]
-Output = Changed | Probe | RoundDue | Said
+Record = Callable[[str, float, tuple[Any, ...]], None]
 
 
 class Watch:
-    """`rows` is the present; `doubt.blind` says why it may be stale."""
+    """`rows` is the present; `doubt.blind` says why it may be stale.
+
+    `leading`: this monitor pings and judges, under `epoch`; else it follows what the leader says.
+    `round`: rounds seen so far, its own and other leaders'.  `monitors`: names whose hello is a
+    monitor's.  `record` is told each input, for a replay.
+    """
 
     def __init__(
-        self, rules: Mapping[str, Rules], *, within: float, settle: float, now: float
+        self,
+        rules: Mapping[str, Rules],
+        *,
+        within: float,
+        settle: float,
+        now: float,
+        monitors: tuple[str, ...] = (),
+        record: Record | None = None,
     ) -> None:
         self.rules = rules
         self.rows = {service: Row(service, now) for service in rules}
@@ -57,13 +68,26 @@ class Watch:
         self.load = Load(len(rules), within)
         self.undeclared = Undeclared()
         self.rejected = 0
+        self.leading = False
+        self.epoch = 0
+        self.round = 0
+        self.blind_since: float | None = now
+        self._monitors = frozenset(monitors)
+        self._record = record
         self._settle = settle
         self._settles: float | None = None
-        self._own = 0
+        self._opened = now
+        self._own, self._own_at = 0, 0.0
         self._check_at = float("inf")
-        self._held: dict[Held, tuple[Evidence, float]] = {}
+        self._held = Held()
         self._unseen: float | None = None
         self._outputs: list[Output] = []
+
+    def known(self, row: Row) -> bool:
+        """Whether it stands so by what this session brought, not as an earlier one knew."""
+        if row.state is State.UNKNOWN or not row.judged:
+            return False
+        return not row.active or (row.last_echo or float("-inf")) >= self._opened
 
     def drain(self) -> list[Output]:
         """What is to be done since the last call, oldest first."""
@@ -74,8 +98,9 @@ class Watch:
 
     def opened(self, now: float) -> None:
         """A session has begun; nobody is judged before it settles or answers in it."""
+        self._note("opened", now)
         self._doubts(self.doubt.opened(), now)
-        self._unseen = now
+        self._unseen = self._opened = now
         self._settles = now + self._settle
         self._each(Row.unsettled)
         if not self._settle:
@@ -86,45 +111,90 @@ class Watch:
 
         Who runs the sessions says so, once an outage.
         """
+        self._note("lost", now, why)
         self._held.clear()
         self._settles = self._unseen = None
+        self.leading, self.epoch = False, 0
+        if self.doubt.blind is None:
+            self.blind_since = now
         self.doubt = self.doubt.lost(why)
         self._each(Row.fresh)
 
+    def lead(self, epoch: int, now: float) -> None:
+        """From now on it pings and judges; clocks start with its first round."""
+        self._note("lead", now, epoch)
+        self.leading, self.epoch = True, epoch
+        self._each(Row.fresh)
+
     def publishers_blocked(self, reason: str | None, now: float) -> None:
+        self._note("publishers_blocked", now, reason)
+        before = self.doubt.blind
         self._doubts(self.doubt.publishers_blocked(reason), now)
+        if before is not None and self.doubt.blind not in (None, before):
+            self._unseen = None
+            self._outputs.append(Said("blind", self.doubt.blind))
+
+    def refused(self, now: float) -> None:
+        """The broker would not take a ping (basic.nack): who has got it is not known."""
+        self._note("refused", now)
+        self._doubts(self.doubt.doubting("the broker refused a ping (basic.nack)"), now)
 
     def loop_late(self, by: float, now: float) -> None:
-        self._doubts(self.doubt.loop_late(by), now)
+        after = self.doubt.loop_late(by)
+        if after is not self.doubt:
+            self._note("loop_late", now, by)
+            self._doubts(after, now)
 
-    def own_back(self, ping: str, sequence: int, now: float) -> None:
-        self._own = max(self._own, sequence)
+    def own_back(self, ping: str, now: float) -> None:
+        self._note("own_back", now, ping)
+        sent = self.pings.find(ping)
+        if sent is not None:
+            self._own = max(self._own, sent.sequence)
+            self._own_at = max(self._own_at, sent.at)
         self._doubts(self.doubt.own_back(ping), now)
 
     # -- pings on their way out
 
-    def sent_round(self, ping: str, sequence: int, now: float) -> None:
+    def sent_round(self, ping: str, now: float) -> None:
         """One ping to all went out, our own name included."""
-        self.pings.sent(ping, sequence, now, trusted=self.doubt.blind is None)
+        self._note("sent_round", now, ping)
+        self.round += 1
+        self.pings.sent(ping, self.round, now, trusted=self.doubt.blind is None)
         self.doubt = self.doubt.own_sent(ping, now)
         self.load, warning = self.load.next_round(now)
         if warning:
             self._outputs.append(Said("warning", warning))
-        pinged = Pinged(ping, sequence)
-        for service in self.rows:
-            self._judge(service, pinged, now)
+        self._pinged_all(ping, now)
 
-    def sent_probe(self, service: str, ping: str, sequence: int, now: float) -> None:
-        self.pings.sent(ping, sequence, now, trusted=self.doubt.blind is None)
-        self._judge(service, Pinged(ping, sequence), now)
+    def next_round(self, now: float) -> None:
+        """What is sent from now on belongs to the next round."""
+        self._note("next_round", now)
+        self.round += 1
+
+    def sent_probe(self, service: str, ping: str, now: float) -> None:
+        self._note("sent_probe", now, service, ping)
+        self.pings.sent(ping, self.round, now, trusted=self.doubt.blind is None)
+        self._judge(service, Pinged(ping, self.round), now)
 
     def sent_own(self, ping: str, now: float) -> None:
         """A ping to our own name alone."""
+        self._note("sent_own", now, ping)
+        self.pings.sent(ping, self.round, now, trusted=False)
         self.doubt = self.doubt.own_sent(ping, now)
+
+    def other_round(self, ping: str, now: float) -> None:
+        """Another leader's ping to all: its echoes tell a standby which instances live."""
+        if self.leading:
+            return
+        self._note("other_round", now, ping)
+        self.round += 1
+        self.pings.sent(ping, self.round, now, trusted=False)
+        self._pinged_all(ping, now)
 
     def extras(self) -> list[tuple[str, int]]:
         """Services with n > 1 live instances, which compete for one queue: n - 1 pings more."""
-        counts = ((name, len(row.live(self.rules[name]))) for name, row in self.rows.items())
+        several = [(name, row) for name, row in self.rows.items() if len(row.instances) > 1]
+        counts = ((name, len(row.live(self.rules[name]))) for name, row in several)
         return [(name, live - 1) for name, live in counts if live > 1]
 
     # -- evidence
@@ -138,6 +208,12 @@ class Watch:
 
     def echo(self, echo: Echo, now: float) -> None:
         """An echo, hello or goodbye arrived and was not refused."""
+        self._note("echo", now, echo)
+        if echo.service in self._monitors:
+            if echo.phase == "hello":
+                self._outputs.append(Greeted())
+            if echo.service not in self.rules:
+                return
         if echo.service not in self.rules:
             if self.undeclared.heard(echo.service, now):
                 text = f"{echo.service} answers, but the file that was read has no such service"
@@ -145,34 +221,78 @@ class Watch:
             return
         self._weigh(echo.service, self._evidence(echo, now), now)
 
+    def bounced(self, service: str, now: float) -> None:
+        """A ping of its queue was handed to us.  While blind it is not kept: a round will ask."""
+        self._note("bounced", now, service)
+        if self.doubt.blind is None:
+            self._judge(service, Bounced(), now)
+
+    def counted(self, service: str, consumers: int, now: float) -> None:
+        """Its queue has so many consumers, ours among them.  While blind it is not kept."""
+        self._note("counted", now, service, consumers)
+        self._answered(service, Counted(consumers), now)
+
     def no_queue(self, service: str, now: float) -> None:
         """A passive declare of its ping queue said 404."""
-        self._weigh(service, NoQueue(), now)
+        self._note("no_queue", now, service)
+        self._answered(service, NoQueue(), now)
 
-    def rejects(self, text: str) -> None:
+    def unseen(self, service: str, why: str, now: float) -> None:
+        """Nobody can know how this one is: its queue's node is down, say."""
+        self._note("unseen", now, service, why)
+        self._judge(service, Unseen(why), now)
+
+    def status(self, status: Status, since: float, now: float) -> None:
+        """What the leader says.  `since`: the status' own, as a moment of our clock."""
+        row = self.rows.get(status.service)
+        if row is None or self.leading:
+            return
+        self._note("status", now, status, since)
+        self.rows[status.service] = told(row, status, since)
+        if (row.state, row.reason) != (status.state, status.reason):
+            self._outputs.append(Told(replace(status, previous=row.state)))
+
+    def rejects(self, text: str, now: float) -> None:
         """One message was bad; it is counted and said, nothing else."""
+        self._note("rejects", now, text)
         self.rejected += 1
         self._outputs.append(Said("rejected", text))
 
     def tick(self, now: float) -> None:
         """Own deadlines first, then the services': silence of others counts only while we see."""
+        self.undeclared.forget(now)  # for who looks; a record does without
+        if not self._due(now):
+            return
+        self._note("tick", now)
         self._doubts(self.doubt.overdue(now), now)
         if self._unseen is not None and now - self._unseen > NEVER_SEEN:
             self._unseen = None
             text = "its own ping does not come back; is its queue bound to its pings?"
             self._outputs.append(Said("blind", text))
-        self.undeclared.forget(now)
         if self._settles is not None and now >= self._settles and self.doubt.blind is None:
             self._end_settling()
-            self._outputs.append(RoundDue(now))
-        if self.doubt.blind is None and now >= self._check_at:
+            self._outputs += (RoundDue(now), Greeted())  # now every row can be repeated
+        if self.leading and self.doubt.blind is None and now >= self._check_at:
             self._check_at = float("inf")
-            tick = Tick(self._own)
+            tick = Tick(self._own, self._own_at)
             for service, row in self.rows.items():
                 if row.deadline(self.rules[service]) <= now:
                     self._judge(service, tick, now)
                 else:
                     self._look_at(row)
+
+    def _due(self, now: float) -> bool:
+        """Whether a tick at this moment has anything to do, so that a record holds no others."""
+        return (
+            (self.leading and self.doubt.blind is None and now >= self._check_at)
+            or self.doubt.overdue(now) is not self.doubt
+            or (self._settles is not None and now >= self._settles and self.doubt.blind is None)
+            or (self._unseen is not None and now - self._unseen > NEVER_SEEN)
+        )
+
+    def _note(self, kind: str, now: float, *said: Any) -> None:
+        if self._record is not None:
+            self._record(kind, now, said)
 
     def _evidence(self, echo: Echo, now: float) -> Evidence:
         if echo.phase == "hello":
@@ -180,34 +300,50 @@ class Watch:
         if echo.phase == "goodbye":
             return Goodbye(echo.instance)
         sent = self.pings.find(echo.ping)
-        timed = sent is not None and sent.trusted and not echo.redelivered
-        if sent and timed:
-            self.load = self.load.heard(now - sent.at)
+        round_trip = None
+        if sent is not None and sent.trusted and not echo.redelivered:
+            round_trip = now - sent.at
+            if self.doubt.blind is None:
+                self.load = self.load.heard(round_trip)
         return Heard(
-            instance=echo.instance,
-            health=echo.health,
-            ping=echo.ping,
-            sequence=sent.sequence if sent else None,
-            round_trip=now - sent.at if sent and timed else None,
-            details=echo.details,
+            echo.instance,
+            echo.health,
+            echo.ping,
+            sent.sequence if sent is not None else None,
+            round_trip,
+            echo.redelivered,
+            echo.details,
         )
 
     def _weigh(self, service: str, seen: Evidence, now: float) -> None:
-        if self.doubt.blind is not None:
-            # The newest of a kind says what the older ones said, and keeps the memory bounded.
-            key = (service, type(seen), getattr(seen, "instance", ""))
-            self._held.pop(key, None)
-            self._held[key] = (seen, now)
-            if len(self._held) > HELD_MAX:
-                del self._held[next(iter(self._held))]
+        if self.leading and self.doubt.blind is not None:
+            self._held.add(service, seen, now)
         else:
             self._judge(service, seen, now)
 
+    def _answered(self, service: str, seen: Counted | NoQueue, now: float) -> None:
+        """What a queue said when asked; while blind it is as old as that, and asked again."""
+        if self.doubt.blind is None:
+            self._judge(service, seen, now)
+        else:
+            row = self.rows[service]
+            self.rows[service] = replace(row, counting=None, next_count=now)
+
     def _judge(self, service: str, seen: Evidence, now: float) -> None:
-        row, effects = judge(self.rows[service], seen, now, self.rules[service])
+        if not self.leading:
+            self.rows[service] = follow(self.rows[service], seen, now, self.rules[service])
+            return
+        rules = self.rules[service]
+        row, effects = judge(self.rows[service], seen, now, rules)
         self.rows[service] = row
-        self._outputs.extend(effects)
-        self._look_at(row)
+        for effect in effects:
+            self._outputs.append(Said.of(effect) if isinstance(effect, Sight) else effect)
+        self._check_at = min(self._check_at, row.deadline(rules))
+
+    def _pinged_all(self, ping: str, now: float) -> None:
+        pinged = Pinged(ping, self.round)
+        for service in self.rows:
+            self._judge(service, pinged, now)
 
     def _look_at(self, row: Row) -> None:
         self._check_at = min(self._check_at, row.deadline(self.rules[row.service]))
@@ -216,16 +352,17 @@ class Watch:
         before, self.doubt = self.doubt.blind, after
         if after.blind is not None:
             if before is None:
+                self.blind_since = now
                 self._outputs.append(Said("blind", after.blind))
         elif before is not None:
+            self.blind_since = None
             self._see_again(now)
 
     def _see_again(self, now: float) -> None:
         """Weigh what was held, forget all earlier pings, and ask anew."""
         self._outputs.append(Said("seeing", "its own ping is back"))
         self._unseen = None
-        held, self._held = self._held, {}
-        for (service, _, _), (seen, at) in held.items():
+        for service, seen, at in self._held.take():
             self._judge(service, seen, at)
         self._each(Row.fresh)
         self._outputs.append(RoundDue(now + SEEING_AGAIN))
@@ -236,3 +373,4 @@ class Watch:
 
     def _each(self, change: Callable[[Row], Row]) -> None:
         self.rows = {service: change(row) for service, row in self.rows.items()}
+        self._check_at = float("-inf")  # what is due has changed

@@ -1,7 +1,8 @@
-"""The monitor's connections of one session, and its pings, statuses and questions on them.
+"""The monitor's connections of one session, and its pings, echoes and statuses on them.
 
 Three connections, so that an alarm of the broker, which stops the publishing one whole, leaves the
-listening and the asking at work; protocol, section 6.
+listening and the watching at work; protocol, section 6.  What is consumed on the watching one is
+`ping_queues.py`'s, the baton on the listening one `baton.py`'s.
 """
 
 from __future__ import annotations
@@ -14,11 +15,9 @@ from dataclasses import dataclass
 
 from orquestador import (
     Channel,
-    Conflict,
     Connection,
     Delivery,
     Locked,
-    NotFound,
     Outgoing,
     Queue,
     RoleContext,
@@ -27,34 +26,43 @@ from orquestador import (
 )
 from orquestador.events import CONTENT_TYPE, Event, fresh_word, kind_of
 from orquestador.events import encode as body
-from orquestador.topology.model import EVENTS, HEARTBEAT, ping_queue
+from orquestador.topology.model import EVENTS, HEARTBEAT
 
 AMQP_HEARTBEAT = 5  # seconds; protocol, section 3
 TRIES_FOR_A_NAME = 3
+BATON = "baton"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Wire:
-    """One session's connections; all of them are needed, the loss of any ends the session."""
+    """One session's connections; all of them are needed: `lost` is done when the first one is."""
 
     publishing: Connection
     listening: Connection
-    asking: Connection
+    watching: Connection
     channel: Channel
-    echoes: Channel
     context: RoleContext
-    missing: tuple[str, ...] = ()
-    """Watched services without a ping queue, where this process may not declare one."""
+    lost: asyncio.Future[Exception]
 
-    @property
-    def losses(self) -> tuple[asyncio.Future[Exception], ...]:
-        return (
-            self.publishing.lost,
-            self.listening.lost,
-            self.asking.lost,
-            self.channel.lost,
-            self.echoes.lost,
-        )
+    def needs(self, part: asyncio.Future[Exception]) -> None:
+        """The session ends when this part of it is lost."""
+        part.add_done_callback(self._on_lost)
+
+    async def change_channel(self) -> None:
+        """Another one to publish on.
+
+        RabbitMQ 3.10 refuses for good on a channel whose first publish met a quorum queue between
+        two leaders; a new one is served.
+        """
+        old, fresh = self.channel, await self.publishing.channel(confirms=True)
+        self.channel = fresh
+        self.needs(fresh.lost)
+        old.lost.remove_done_callback(self._on_lost)
+        await old.close()
+
+    def _on_lost(self, part: asyncio.Future[Exception]) -> None:
+        if not self.lost.done():
+            self.lost.set_result(part.result())
 
     @property
     def topology(self) -> Topology:
@@ -79,37 +87,32 @@ class Wire:
             )
         )
 
-    async def queue_exists(self, service: str) -> bool:
-        """Ask passively, on a scratch channel: a 404 kills the channel that asked."""
-        channel = await self.asking.channel()
-        try:
-            await channel.declare_queue(self.topology.queues[ping_queue(service)], passive=True)
-        except NotFound as fault:
-            if "no queue" not in str(fault):
-                raise  # its home node is down: nobody can know
-            return False
-        await channel.close()
-        return True
-
-    async def bind_again(self, service: str) -> None:
-        """Its queue is there but a ping came back: nothing bound it to the heartbeat."""
-        channel = await self.asking.channel()
-        await declare(channel, self.topology, [self.topology.queues[ping_queue(service)]])
-        await channel.close()
+    def send_baton(self, queue: Queue) -> asyncio.Future[None]:
+        """An empty message straight into the queue; Unroutable where that is gone."""
+        return self.channel.publish(
+            Outgoing(
+                exchange="",
+                routing_key=queue.name,
+                body=b"",
+                message_id=fresh_word(),
+                type=BATON,
+                app_id=self.context.service.name,
+                timestamp=int(time.time()),
+                mandatory=True,
+            )
+        )
 
 
 async def connect(
-    stack: AsyncExitStack,
-    context: RoleContext,
-    on_delivery: Callable[[Delivery], None],
-    on_bad_queue: Callable[[str, Conflict], None],
+    stack: AsyncExitStack, context: RoleContext, on_delivery: Callable[[Delivery], None]
 ) -> Wire:
-    """Open, declare, listen.  Raises a BrokerError; what was opened is closed by `stack`."""
+    """Open and listen.  Raises a BrokerError; what was opened is closed by `stack`."""
     name = context.service.name
 
     async def opened(purpose: str) -> Connection:
+        beside = connections[0] if connections else None
         connection = await Connection.open(
-            context.settings, f"{name} {purpose}", heartbeat=AMQP_HEARTBEAT
+            context.settings, f"{name} {purpose}", heartbeat=AMQP_HEARTBEAT, beside=beside
         )
         connections.append(connection)
         return connection
@@ -122,53 +125,26 @@ async def connect(
 
     publishing = await opened("publishing")
     listening = await opened("listening")
-    asking = await opened("asking")
-    missing: tuple[str, ...] = ()
-    if context.arguments.no_provision:
-        missing = await _missing(asking, context)
-    else:
-        await _make_sure(asking, context, on_bad_queue)
+    watching = await opened("watching")
+    if not context.arguments.no_provision:
+        await _make_sure(watching, context)
     echoes = await _listen(listening, context, on_delivery)
     channel = await publishing.channel(confirms=True)
-    return Wire(publishing, listening, asking, channel, echoes, context, missing)
+    lost: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
+    wire = Wire(publishing, listening, watching, channel, context, lost)
+    for part in (*(each.lost for each in connections), channel.lost, echoes.lost):
+        wire.needs(part)
+    return wire
 
 
-async def _make_sure(
-    asking: Connection, context: RoleContext, on_bad_queue: Callable[[str, Conflict], None]
-) -> None:
-    """Its own queues, and the ping queue of each watched service: either may start first.
-
-    A conflict on its own ends the process; on another's it is said, and that queue used as it is.
-    """
+async def _make_sure(watching: Connection, context: RoleContext) -> None:
+    """Its own queues and the two exchanges; a conflict there is for the person."""
     topology, service = context.topology, context.service
-    channel = await asking.channel()
+    channel = await watching.channel()
     own = (topology.queues[name] for name in service.queues)
     queues = [queue for queue in own if not queue.unique]
     await declare(channel, topology, queues, (HEARTBEAT, EVENTS))
-    for watched in topology.watched:
-        queue = topology.queues[ping_queue(watched.name)]
-        try:
-            await declare(channel, topology, [queue])
-        except Conflict as fault:
-            on_bad_queue(watched.name, fault)
-            channel = await asking.channel()
-            for binding in queue.bindings:
-                await channel.bind(queue.name, binding)
     await channel.close()
-
-
-async def _missing(asking: Connection, context: RoleContext) -> tuple[str, ...]:
-    """The watched services whose ping queue is not there; nothing is declared."""
-    missing, channel = [], await asking.channel()
-    for watched in context.topology.watched:
-        try:
-            queue = context.topology.queues[ping_queue(watched.name)]
-            await channel.declare_queue(queue, passive=True)
-        except NotFound:
-            missing.append(watched.name)
-            channel = await asking.channel()
-    await channel.close()
-    return tuple(missing)
 
 
 async def _listen(

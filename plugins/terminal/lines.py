@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TextIO
@@ -46,7 +45,7 @@ class JsonLines:
         self._out = out
 
     def change(self, status: Status) -> None:
-        self._say({"event": "status", **msgspec.to_builtins(status)})
+        self._say({"event": "status", **msgspec.structs.asdict(status)})
 
     def notice(self, notice: Notice) -> None:
         at = timestamp(notice.at)
@@ -60,4 +59,5 @@ class JsonLines:
         """Every line is out already."""
 
     def _say(self, said: Mapping[str, object]) -> None:
-        print(json.dumps(said, ensure_ascii=False), file=self._out, flush=True)
+        self._out.write(msgspec.json.encode(said).decode() + "\n")
+        self._out.flush()

@@ -101,6 +101,8 @@ def table(board: Board | None, address: str, notices: list[str], *, width: int =
         }
         drawn.add_row(*(cells.get(name, "") for name in names))
     said = [f"[bold yellow]blind:[/] {escape(board.blind)}"] if board.blind else []
+    if not board.leads and not board.blind:
+        said.append("standing by: another monitor leads, and this shows what it says")
     said += [escape(printable(text)) for text in notices]
     rejected = f" · {board.rejected} message(s) rejected" if board.rejected else ""
     drawn.caption = "\n".join([*said, f"round {board.rounds}{rejected} · Ctrl+C ends"])

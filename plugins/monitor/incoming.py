@@ -1,0 +1,97 @@
+"""What the echoes queue brings: echoes, pings of all monitors, statuses of the leader.
+
+Each is decoded and told to the watch; who leads is looked at here, for it shows in pings and
+statuses: epochs never go back, and who sees a higher one stands down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from orquestador import Delivery, EventError, RoleContext
+from orquestador.events import Echo, Ping, Status, decode
+from orquestador.topology.model import ALL, HEARTBEAT
+
+from .outputs import Said
+from .telling import Teller
+from .watch import Watch
+
+
+class Incoming:
+    """`highest`: epoch ever seen.  `led_at`: when a leader's ping was seen last.
+
+    `deposed(why)`: called when this monitor leads and a later leader shows.
+    """
+
+    def __init__(
+        self,
+        context: RoleContext,
+        instance: str,
+        watch: Watch,
+        teller: Teller,
+        deposed: Callable[[str], None],
+    ) -> None:
+        self.highest = 0
+        self.led_at = 0.0
+        self._leader = ""
+        self._heartbeat = context.topology.exchanges[HEARTBEAT].name
+        self._observers, self._instance = context.observers, instance
+        self._watch, self._teller, self._deposed = watch, teller, deposed
+
+    def begin(self, now: float) -> None:
+        """A session has begun: nobody is known to lead."""
+        self._leader, self.led_at = "", now
+
+    def take(self, delivery: Delivery, now: float) -> None:
+        try:
+            if delivery.routing_key.startswith("echo."):
+                self._echo(delivery, now)
+            elif delivery.exchange == self._heartbeat:
+                self._ping(decode(Ping, delivery.body), delivery.routing_key, now)
+            else:
+                self._status(decode(Status, delivery.body), now)
+        except EventError as fault:
+            self._observers.rejected(fault)
+            self._watch.rejects(f"{delivery.routing_key}: {fault}", now)
+
+    def _echo(self, delivery: Delivery, now: float) -> None:
+        echo = decode(Echo, delivery.body)
+        if refusal := self._watch.refusal(echo, delivery.user_id):
+            raise EventError(refusal)
+        self._observers.received(echo)
+        if echo.instance != self._instance:  # our own hello is for others
+            self._watch.echo(echo, now)
+
+    def _ping(self, ping: Ping, key: str, now: float) -> None:
+        self._observers.received(ping)
+        if ping.sender.instance == self._instance:
+            self._watch.own_back(ping.id, now)
+        elif ping.epoch:  # 0: a standby's to itself, or of --once
+            self.led_at = now
+            self._look_at(ping.epoch, ping.sender.instance)
+            if key == ALL and ping.epoch == self.highest and not self._watch.leading:
+                self._follow(ping, now)  # its pings to its own name are no round
+
+    def _follow(self, ping: Ping, now: float) -> None:
+        self._watch.other_round(ping.id, now)
+        if self._leader != ping.sender.instance:
+            self._leader = ping.sender.instance
+            said = f"{ping.sender.service} leads, this one stands by"
+            self._teller.say(Said("standby", said))
+
+    def _status(self, status: Status, now: float) -> None:
+        self._observers.received(status)
+        if status.epoch < self.highest:
+            return  # of a leader that was deposed meanwhile
+        self._look_at(status.epoch, "")
+        if self._watch.leading:
+            return  # our own
+        since = datetime.fromisoformat(status.since)
+        self._watch.status(status, now - (datetime.now(UTC) - since).total_seconds(), now)
+
+    def _look_at(self, epoch: int, instance: str) -> None:
+        self.highest = max(self.highest, epoch)
+        mine = (self._watch.epoch, self._instance)
+        if self._watch.epoch and (epoch, instance) > mine:  # 0: none, or --once's
+            self._deposed("another monitor leads since: standing down")

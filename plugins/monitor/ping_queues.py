@@ -1,0 +1,241 @@
+"""The services' ping queues: made sure of, consumed for bounces by who leads, asked for consumers.
+
+What a bounce or a count means is `lease.py`'s.  Questions are passive declares on scratch channels,
+several at once, for a 404 kills the channel that asked; protocol, section 6.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+
+from orquestador import (
+    BrokerError,
+    Channel,
+    Conflict,
+    Connection,
+    Delivery,
+    Lost,
+    NotFound,
+    Queue,
+    RoleContext,
+    declare,
+)
+from orquestador.topology.model import ping_queue
+
+from .watch import Watch
+
+AT_ONCE = 8  # channels that ask or declare side by side
+PRIORITY = -10  # a ping comes to us only when nobody else takes it
+BOUNCING = {"x-priority": PRIORITY}
+
+
+class PingQueues:
+    """Tells `watch` what the queues of one session say; `told(now)` is called after each piece.
+
+    `warn(service, text)`: for people.
+    """
+
+    def __init__(
+        self,
+        watching: Connection,
+        context: RoleContext,
+        watch: Watch,
+        told: Callable[[float], None],
+        warn: Callable[[str | None, str], None],
+    ) -> None:
+        self.lost: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
+        self._connection, self._watch = watching, watch
+        self._told, self._warn = told, warn
+        self._topology = context.topology
+        self._declares = not context.arguments.no_provision
+        self._names = [service.name for service in context.topology.watched]
+        self._begun: set[str] = set()
+        self._alive: set[str] = set()
+        self._consuming: list[Channel] = []
+        self._free: list[Channel] = []
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._amiss: dict[str, NotFound] = {}
+
+    async def make_sure(self) -> None:
+        """Declare each, or look whether it is there; one bad queue costs the others nothing."""
+        await _side_by_side(self._names, self._sure)
+        if self._amiss and not self._declares:
+            missing = ", ".join(name for name in self._names if name in self._amiss)
+            hint = "provision the topology (python -m orquestador.provision)"
+            self._warn(None, f"no ping queue for {missing}; {hint}")
+
+    async def consume(self) -> None:
+        """From now on what bounces is told; queues found amiss are told as that."""
+        for _ in range(min(AT_ONCE, len(self._names))):
+            channel = await self._connection.channel()
+            channel.lost.add_done_callback(self._on_lost)
+            self._consuming.append(channel)
+        for service, fault in self._amiss.items():
+            self._report(service, fault)
+        await _side_by_side([n for n in self._names if n not in self._amiss], self._consume)
+
+    def count(self, service: str) -> None:
+        """Ask for its consumers; where we do not consume it ourselves, begin to."""
+        self._start(self._count(service))
+
+    def returned(self, service: str) -> None:
+        """A probe came back unrouted: no verdict either, the queue is asked for."""
+        self._start(self._look_for_bindings(service))
+
+    def suspected(self, service: str) -> None:
+        """A round that its queue is not bound to is not returned, as our own queue takes it.
+
+        Of many suspects at once the binding is not the reason.
+        """
+        if self._declares and len(self._tasks) < AT_ONCE:
+            self._start(self._bind(service))
+
+    def close(self) -> None:
+        for task in tuple(self._tasks):
+            task.cancel()
+
+    # -- making sure
+
+    async def _sure(self, service: str, channel: Channel | None) -> Channel:
+        channel = channel or await self._connection.channel()
+        queue = self._queue(service)
+        try:
+            if self._declares:
+                await declare(channel, self._topology, [queue])
+            else:
+                await channel.declare_queue(queue, passive=True)
+        except Conflict as fault:
+            self._warn(service, f"the queue of {service} is used as it is: {fault}")
+            channel = await self._connection.channel()
+            for binding in queue.bindings:
+                await channel.bind(queue.name, binding)
+        except NotFound as fault:
+            self._amiss[service] = fault
+            channel = await self._connection.channel()
+        return channel
+
+    # -- bounces
+
+    async def _consume(self, service: str, channel: Channel | None) -> Channel:
+        """On one of the consuming channels, whatever is handed in; once, whoever asks for it."""
+        channel = channel or self._consuming[len(self._begun) % len(self._consuming)]
+        if service in self._begun:
+            return channel
+        self._begun.add(service)  # at once: two consumers of ours would be a count too many
+        await channel.consume(
+            self._queue(service).name,
+            partial(self._on_bounce, service),
+            on_cancelled=partial(self._on_cancelled, service),
+            auto_ack=True,
+            arguments=BOUNCING,
+        )
+        if service in self._begun:  # not cancelled again meanwhile
+            self._alive.add(service)
+        return channel
+
+    def _on_bounce(self, service: str, _ping: Delivery) -> None:
+        now = time.monotonic()
+        self._watch.bounced(service, now)
+        self._told(now)
+
+    def _on_cancelled(self, service: str) -> None:
+        """By the broker: the queue was deleted, or its node is down."""
+        self._begun.discard(service)
+        self._alive.discard(service)
+        self.count(service)
+
+    def _on_lost(self, lost: asyncio.Future[Exception]) -> None:
+        if not self.lost.done():
+            self.lost.set_result(lost.result())
+
+    # -- questions
+
+    async def _count(self, service: str) -> None:
+        try:
+            consumers = await self._consumers(service)
+            if service not in self._alive:
+                await self._consume(service, None)
+                consumers = await self._consumers(service)
+            if service not in self._alive:
+                raise Lost("our own consumer of its queue is not there (yet)")
+        except BrokerError as fault:
+            self._report(service, fault)
+        else:
+            now = time.monotonic()
+            self._watch.counted(service, consumers, now)
+            self._told(now)
+
+    async def _look_for_bindings(self, service: str) -> None:
+        try:
+            await self._consumers(service)
+            if self._declares:
+                channel = await self._connection.channel()
+                await declare(channel, self._topology, [self._queue(service)])
+                await channel.close()
+            self._warn(service, f"the queue of {service} was not bound")
+        except BrokerError as fault:
+            self._report(service, fault)
+
+    async def _bind(self, service: str) -> None:
+        queue = self._queue(service)
+        try:
+            async with self._places:
+                channel = await self._connection.channel()
+                for binding in queue.bindings:
+                    await channel.bind(queue.name, binding)
+                await channel.close()
+        except BrokerError:
+            pass  # its probes find out what is amiss
+
+    async def _consumers(self, service: str) -> int:
+        async with self._places:
+            channel = self._free.pop() if self._free else await self._connection.channel()
+            declared = await channel.declare_queue(self._queue(service), passive=True)
+            self._free.append(channel)
+            return declared.consumers
+
+    def _report(self, service: str, fault: BrokerError) -> None:
+        """No queue is a verdict; anything else says that nobody can know."""
+        if self._connection.lost.done():
+            return
+        now = time.monotonic()
+        if isinstance(fault, NotFound) and "no queue" in str(fault):
+            self._watch.no_queue(service, now)
+        else:
+            self._watch.unseen(service, str(fault), now)
+        self._told(now)
+
+    def _queue(self, service: str) -> Queue:
+        return self._topology.queues[ping_queue(service)]
+
+    def _start(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_done)
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        """What it raises beside a broker's no is a defect, and ends the session as that."""
+        self._tasks.discard(task)
+        if task.cancelled() or self.lost.done():
+            return
+        fault = task.exception()
+        if isinstance(fault, Exception):
+            self.lost.set_result(fault)
+
+
+async def _side_by_side(
+    names: Iterable[str], work: Callable[[str, Channel | None], Awaitable[Channel]]
+) -> None:
+    """The work on each name, by a few workers, each on a channel that the work hands on."""
+    left = iter(names)
+
+    async def worker() -> None:
+        channel = None
+        for name in left:
+            channel = await work(name, channel)
+
+    await asyncio.gather(*(worker() for _ in range(AT_ONCE)))

@@ -1,0 +1,210 @@
+"""Replicas: who survives whom, who hangs, who is forgotten; the state follows from all of them."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+from orquestador_plugins.monitor.evidence import Changed, Goodbye
+from orquestador_plugins.monitor.row import FORGOTTEN_AFTER, WORDS_KEPT, Rules
+
+from orquestador.events import Health, State
+
+from .driving import (
+    PAIR,
+    RULES,
+    SILENT,
+    UP,
+    Watched,
+    answering,
+    answering_pair,
+    echo,
+    extra,
+    ping,
+    redelivered,
+)
+
+ONE_OF_TWO = (State.DEGRADED, "replicas")
+
+
+def live(watched: Watched) -> list[str]:
+    return sorted(instance.word for instance in watched.row.live(watched.rules))
+
+
+# -- the whole and its parts
+
+
+def test_fewer_replicas_than_declared_is_degraded_but_only_after_the_bound() -> None:
+    watched = Watched(PAIR)
+    watched(0.0, ping(1), echo(1))
+    watched(0.99, echo(1))
+    assert watched.state[0] is State.UNKNOWN  # the other may be about to answer
+
+    watched(1.0, ping(2), echo(2))
+    assert (watched.state, watched.row.text) == (ONE_OF_TWO, "1 of 2")
+
+    watched(2.0, ping(3), echo(3), extra(3))
+    assert watched.state == UP
+
+
+def test_the_bound_of_one_of_two_is_counted_anew_in_a_new_session() -> None:
+    """The broker restarted: the replicas come back one after the other, as they did at first."""
+    watched = Watched(PAIR)
+    watched(0.0, ping(1), echo(1))
+    watched.row = watched.row.unsettled()
+
+    watched(20.0, ping(2), echo(2))
+    assert watched.state[0] is State.UNKNOWN
+
+
+def test_replicas_that_disagree_change_nothing_a_round(up: Watched) -> None:
+    for sequence in range(2, 12):
+        ill = replace(echo(sequence, instance="two"), health=Health.FAILING)
+        up(float(sequence), ping(sequence), echo(sequence), ill)
+
+    assert up.changes == [UP, (State.DEGRADED, "failing")]
+
+
+def test_one_slow_instance_of_two_makes_the_service_slow_and_stays_so(pair: Watched) -> None:
+    for sequence in range(3, 12):
+        slow = replace(extra(sequence), round_trip=0.7)
+        pair(float(sequence), ping(sequence), echo(sequence), slow)
+
+    assert pair.changes == [UP, (State.DEGRADED, "slow")]
+
+
+# -- a survivor
+
+
+def test_a_survivor_reports_its_dead_sister_by_the_ping_that_she_had_held(pair: Watched) -> None:
+    (change,) = pair(1.5, redelivered("p2", 2))
+
+    assert isinstance(change, Changed) and pair.state == ONE_OF_TWO
+    assert (change.row.text, change.lost, change.detected_by) == ("1 of 2", "one", "survivor")
+    assert change.evidence["survivor"] == "two"
+    assert live(pair) == ["two"]
+
+
+def test_a_survivor_of_a_ping_that_is_not_the_newest_is_a_witness_too(pair: Watched) -> None:
+    """The lease is the ping before the newest where that one is in work."""
+    pair(1.5, redelivered("p1", 1))
+
+    assert pair.changed[-1].lost == "one"
+
+
+def test_one_survivor_of_two_where_one_is_enough_leaves_the_service_up() -> None:
+    watched = answering_pair(RULES)
+
+    assert watched(1.5, redelivered("p2", 2)) == ()
+    assert watched.state == UP and live(watched) == ["two"]
+
+
+def test_a_redelivered_ping_whose_holder_is_not_known_says_nothing_of_anybody(
+    pair: Watched,
+) -> None:
+    """It had reached an instance that died, or not, before answering it: nobody is forgotten."""
+    assert pair(1.5, redelivered("p9", None)) == ()
+    assert pair.state == UP and live(pair) == ["one", "two"]
+
+
+def test_a_redelivered_echo_of_the_very_instance_that_held_it_is_its_reconnect(
+    pair: Watched,
+) -> None:
+    assert pair(1.5, redelivered("p2", 2, instance="one")) == ()
+    assert pair.state == UP and live(pair) == ["one", "two"]
+
+
+def test_a_survivor_makes_nobody_up(down: Watched) -> None:
+    down(3.0, redelivered("p1", 1))
+
+    assert down.state == SILENT
+
+
+def test_a_lost_replica_that_is_replaced_makes_the_service_whole(pair: Watched) -> None:
+    pair(1.5, redelivered("p2", 2))
+    pair(2.0, ping(3), echo(3, instance="three"), extra(3))
+
+    assert pair.state == UP
+
+
+# -- a hung one
+
+
+def test_a_hung_replica_is_degraded_after_down_after_rounds_and_named(pair: Watched) -> None:
+    for sequence in range(3, 7):
+        pair(float(sequence), ping(sequence), echo(sequence))
+        hung = sequence > 2 + RULES.down_after
+        assert pair.state == (ONE_OF_TWO if hung else UP)
+
+    assert (pair.changed[-1].lost, pair.row.text) == ("two", "1 of 2")
+
+
+def test_a_hung_replica_that_dies_later_is_told_by_its_survivor_and_once() -> None:
+    watched = answering_pair()
+    for sequence in range(3, 8):
+        watched(float(sequence), ping(sequence), echo(sequence))
+    assert watched.state == ONE_OF_TWO and "two" in watched.row.instances
+
+    assert watched(8.0, redelivered("x2", 2, instance="one")) == ()
+    assert watched.state == ONE_OF_TWO and "two" not in watched.row.instances
+
+
+def test_a_hung_replica_that_thaws_is_live_again(pair: Watched) -> None:
+    for sequence in range(3, 8):
+        pair(float(sequence), ping(sequence), echo(sequence))
+    pair(8.0, ping(8), echo(8), extra(8))
+
+    assert pair.state == UP
+
+
+def test_a_hung_instance_is_forgotten_ten_rounds_later_but_its_word_is_kept(up: Watched) -> None:
+    for sequence in range(2, 30):
+        up(
+            float(sequence),
+            ping(sequence),
+            echo(sequence, instance="two"),
+            extra(sequence, "three"),
+        )
+        hung_from = 1 + RULES.down_after
+        assert ("one" in live(up)) == (sequence <= hung_from)
+        assert ("one" in up.row.instances) == (sequence <= hung_from + FORGOTTEN_AFTER)
+
+    assert up.row.words == ("one", "two", "three")
+
+
+# -- who is forgotten when, and whose word is kept
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_a_goodbye_forgets_the_instance_and_never_counts_it_again(replicas: int) -> None:
+    watched = answering_pair(Rules(replicas=replicas))
+    watched(1.5, Goodbye("one"))
+    state = watched.state
+    for sequence in (3, 4, 5):
+        assert watched(float(sequence), ping(sequence), echo(sequence)) == ()
+
+    assert watched.state == state and live(watched) == ["two"]
+
+
+def test_no_consumer_forgets_all_instances_and_keeps_their_words(pair: Watched) -> None:
+    pair.bounce(1.5, consumers=1)
+
+    assert not pair.row.instances and pair.row.words == ("one", "two")
+
+
+def test_an_instance_that_was_never_heard_in_time_is_new_when_it_is() -> None:
+    watched = answering()
+    watched.bounce(1.0, consumers=1)
+    watched(1.1, redelivered("p1", 1, instance="two"))
+    assert watched.state[0] is State.DOWN
+
+    watched(2.0, ping(3), echo(3, instance="two"))
+    assert watched.state == UP
+
+
+def test_the_last_hundred_words_are_kept() -> None:
+    watched = answering()
+    for number in range(WORDS_KEPT + 10):
+        watched(0.5, echo(1, instance=f"i{number}"))
+
+    assert len(watched.row.words) == WORDS_KEPT
+    assert watched.row.words[-1] == f"i{WORDS_KEPT + 9}"
