@@ -2,7 +2,7 @@
 
 A test that asks for `node`, `url`, `vhost` or `proxy` runs twice: on an embedded broker of its own,
 and on the session's RabbitMQ where there is one.  What only RabbitMQ can show says so, and why:
-`@pytest.mark.only_rabbitmq("...")`.
+`@pytest.mark.only_rabbitmq("...")`.  What takes tens of seconds runs once: `@pytest.mark.one_broker`.
 """
 
 from __future__ import annotations
@@ -50,6 +50,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         brokers = ["rabbitmq"]
     for name in wanted:
         metafunc.parametrize(name, brokers, indirect=True, ids=brokers)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes tens of seconds runs on one broker: on RabbitMQ, where there is one."""
+    if not rabbitmq.installed() and not os.environ.get(REQUIRED):
+        return
+    twice = [
+        item
+        for item in items
+        if item.get_closest_marker("one_broker") and "embedded" in item.callspec.params.values()  # type: ignore[attr-defined]
+    ]
+    config.hook.pytest_deselected(items=twice)
+    items[:] = [item for item in items if item not in twice]
 
 
 def needs_rabbitmq() -> None:

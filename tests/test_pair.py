@@ -256,7 +256,9 @@ def test_a_monitor_that_starts_late_learns_every_status_at_once(site: Site) -> N
     assert all(s["previous"] == s["state"] for s in site.tape.repeats)
 
 
-@pytest.mark.parametrize("fault", ["killed", "frozen", "cut off", "stopped"])
+@pytest.mark.parametrize(
+    "fault", ["killed", pytest.param("frozen", marks=pytest.mark.one_broker), "cut off", "stopped"]
+)
 def test_a_service_that_dies_with_its_leader_is_reported_all_the_same(
     site: Site, node: AnyNode, vhost: str, proxy: Proxy, fault: str
 ) -> None:

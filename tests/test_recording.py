@@ -112,7 +112,8 @@ def record(tmp_path: Path) -> Path:
     }
     seeing = [["opened", 100.0], ["sent_own", 100.0, "a"], ["own_back", 100.1, "a"]]
     asking = [["lead", 100.1, 7], ["sent_round", 101.0, "b"], ["own_back", 101.1, "b"]]
-    silent = [["tick", at] for at in (101.5, 102.0, 102.5)]
+    probing = [["sent_own", 101.5, "c"], ["own_back", 101.6, "c"]]
+    silent = [["tick", 101.5], *probing, ["tick", 102.0], ["tick", 102.5]]
     file.write_text("".join(json.dumps(x) + "\n" for x in [header, *seeing, *asking, *silent]))
     return file
 

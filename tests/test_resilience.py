@@ -193,6 +193,7 @@ def test_connections_cut_five_times(start: Start, broker: AnyNode, place: str) -
     assert site.blamed == []
 
 
+@pytest.mark.one_broker
 def test_a_monitor_that_loses_its_connections_alone_blames_nobody(
     start: Start, broker: AnyNode, place: str
 ) -> None:
@@ -227,7 +228,14 @@ def test_a_service_whose_connection_is_cut_is_down_alone_until_it_is_back(
     assert {status["reason"] for status in site.blamed} == {"no consumer"}
 
 
-@pytest.mark.parametrize("seconds", [4, 12, 30])  # within, about and beyond the heartbeats
+@pytest.mark.parametrize(
+    "seconds",  # within, about and beyond the heartbeats
+    [
+        4,
+        pytest.param(12, marks=pytest.mark.one_broker),
+        pytest.param(30, marks=pytest.mark.one_broker),
+    ],
+)
 def test_a_broker_frozen_and_let_go(site: Site, broker: AnyNode, seconds: int) -> None:
     mark = site.monitor.mark
     broker.freeze()
@@ -259,6 +267,7 @@ def test_programs_started_before_their_broker_wait_for_it(
         late.stop()
 
 
+@pytest.mark.one_broker
 def test_a_monitor_frozen_for_longer_than_its_heartbeats_blames_nobody(site: Site) -> None:
     mark = site.monitor.mark
     site.monitor.signal(signal.SIGSTOP)

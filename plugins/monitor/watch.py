@@ -13,27 +13,27 @@ from msgspec.structs import replace
 
 from orquestador.events import Echo, State, Status
 
-from .detector import judge
 from .doubt import Doubt
 from .evidence import (
     Bounced,
     Counted,
+    Effect,
     Evidence,
-    Goodbye,
     Heard,
-    Hello,
     NoQueue,
     Pinged,
     Sight,
     Tick,
     Unseen,
 )
+from .hearing import evidence_of
 from .held import Held
 from .load import Load
 from .outputs import Greeted, Output, RoundDue, Said, Told
 from .pings import Pings
 from .row import Row, Rules
-from .standby import follow, told
+from .rows import Rows
+from .standby import told
 from .undeclared import Undeclared
 
 NEVER_SEEN = 2.0  # seconds of a session without its own ping, before it says so
@@ -62,13 +62,12 @@ class Watch:
         record: Record | None = None,
     ) -> None:
         self.rules = rules
-        self.rows = {service: Row(service, now) for service in rules}
+        self._rows = Rows(rules, now, self._emit)
         self.doubt = Doubt(within=within)
         self.pings = Pings(len(rules))
         self.load = Load(len(rules), within)
         self.undeclared = Undeclared()
         self.rejected = 0
-        self.leading = False
         self.epoch = 0
         self.round = 0
         self.blind_since: float | None = now
@@ -78,10 +77,17 @@ class Watch:
         self._settles: float | None = None
         self._opened = now
         self._own, self._own_at = 0, 0.0
-        self._check_at = float("inf")
         self._held = Held()
         self._unseen: float | None = None
         self._outputs: list[Output] = []
+
+    @property
+    def rows(self) -> Mapping[str, Row]:
+        return self._rows.by_name
+
+    @property
+    def leading(self) -> bool:
+        return self._rows.leading
 
     def known(self, row: Row) -> bool:
         """Whether it stands so by what this session brought, not as an earlier one knew."""
@@ -102,7 +108,7 @@ class Watch:
         self._doubts(self.doubt.opened(), now)
         self._unseen = self._opened = now
         self._settles = now + self._settle
-        self._each(Row.unsettled)
+        self._rows.each(Row.unsettled)
         if not self._settle:
             self._end_settling()
 
@@ -114,17 +120,17 @@ class Watch:
         self._note("lost", now, why)
         self._held.clear()
         self._settles = self._unseen = None
-        self.leading, self.epoch = False, 0
+        self._rows.leading, self.epoch = False, 0
         if self.doubt.blind is None:
             self.blind_since = now
         self.doubt = self.doubt.lost(why)
-        self._each(Row.fresh)
+        self._rows.each(Row.fresh)
 
     def lead(self, epoch: int, now: float) -> None:
         """From now on it pings and judges; clocks start with its first round."""
         self._note("lead", now, epoch)
-        self.leading, self.epoch = True, epoch
-        self._each(Row.fresh)
+        self._rows.leading, self.epoch = True, epoch
+        self._rows.each(Row.fresh)
 
     def publishers_blocked(self, reason: str | None, now: float) -> None:
         self._note("publishers_blocked", now, reason)
@@ -164,7 +170,7 @@ class Watch:
         self.load, warning = self.load.next_round(now)
         if warning:
             self._outputs.append(Said("warning", warning))
-        self._pinged_all(ping, now)
+        self._rows.judge_all(Pinged(ping, self.round), now)
 
     def next_round(self, now: float) -> None:
         """What is sent from now on belongs to the next round."""
@@ -174,7 +180,7 @@ class Watch:
     def sent_probe(self, service: str, ping: str, now: float) -> None:
         self._note("sent_probe", now, service, ping)
         self.pings.sent(ping, self.round, now, trusted=self.doubt.blind is None)
-        self._judge(service, Pinged(ping, self.round), now)
+        self._rows.judge(service, Pinged(ping, self.round), now)
 
     def sent_own(self, ping: str, now: float) -> None:
         """A ping to our own name alone."""
@@ -189,13 +195,11 @@ class Watch:
         self._note("other_round", now, ping)
         self.round += 1
         self.pings.sent(ping, self.round, now, trusted=False)
-        self._pinged_all(ping, now)
+        self._rows.judge_all(Pinged(ping, self.round), now)
 
     def extras(self) -> list[tuple[str, int]]:
         """Services with n > 1 live instances, which compete for one queue: n - 1 pings more."""
-        several = [(name, row) for name, row in self.rows.items() if len(row.instances) > 1]
-        counts = ((name, len(row.live(self.rules[name]))) for name, row in several)
-        return [(name, live - 1) for name, live in counts if live > 1]
+        return [(name, live - 1) for name, live in self._rows.several()]
 
     # -- evidence
 
@@ -219,13 +223,16 @@ class Watch:
                 text = f"{echo.service} answers, but the file that was read has no such service"
                 self._outputs.append(Said("undeclared", text, echo.service))
             return
-        self._weigh(echo.service, self._evidence(echo, now), now)
+        seen = evidence_of(echo, self.pings.find(echo.ping), now)
+        if self.doubt.blind is None and isinstance(seen, Heard) and seen.round_trip is not None:
+            self.load = self.load.heard(seen.round_trip)
+        self._weigh(echo.service, seen, now)
 
     def bounced(self, service: str, now: float) -> None:
         """A ping of its queue was handed to us.  While blind it is not kept: a round will ask."""
         self._note("bounced", now, service)
         if self.doubt.blind is None:
-            self._judge(service, Bounced(), now)
+            self._rows.judge(service, Bounced(), now)
 
     def counted(self, service: str, consumers: int, now: float) -> None:
         """Its queue has so many consumers, ours among them.  While blind it is not kept."""
@@ -240,7 +247,7 @@ class Watch:
     def unseen(self, service: str, why: str, now: float) -> None:
         """Nobody can know how this one is: its queue's node is down, say."""
         self._note("unseen", now, service, why)
-        self._judge(service, Unseen(why), now)
+        self._rows.judge(service, Unseen(why), now)
 
     def status(self, status: Status, since: float, now: float) -> None:
         """What the leader says.  `since`: the status' own, as a moment of our clock."""
@@ -248,7 +255,7 @@ class Watch:
         if row is None or self.leading:
             return
         self._note("status", now, status, since)
-        self.rows[status.service] = told(row, status, since)
+        self._rows.by_name[status.service] = told(row, status, since)
         if (row.state, row.reason) != (status.state, status.reason):
             self._outputs.append(Told(replace(status, previous=row.state)))
 
@@ -272,19 +279,13 @@ class Watch:
         if self._settles is not None and now >= self._settles and self.doubt.blind is None:
             self._end_settling()
             self._outputs += (RoundDue(now), Greeted())  # now every row can be repeated
-        if self.leading and self.doubt.blind is None and now >= self._check_at:
-            self._check_at = float("inf")
-            tick = Tick(self._own, self._own_at)
-            for service, row in self.rows.items():
-                if row.deadline(self.rules[service]) <= now:
-                    self._judge(service, tick, now)
-                else:
-                    self._look_at(row)
+        if self.doubt.blind is None and self._rows.due(now):
+            self._rows.tick(Tick(self._own, self._own_at), now)
 
     def _due(self, now: float) -> bool:
         """Whether a tick at this moment has anything to do, so that a record holds no others."""
         return (
-            (self.leading and self.doubt.blind is None and now >= self._check_at)
+            (self.doubt.blind is None and self._rows.due(now))
             or self.doubt.overdue(now) is not self.doubt
             or (self._settles is not None and now >= self._settles and self.doubt.blind is None)
             or (self._unseen is not None and now - self._unseen > NEVER_SEEN)
@@ -294,59 +295,22 @@ class Watch:
         if self._record is not None:
             self._record(kind, now, said)
 
-    def _evidence(self, echo: Echo, now: float) -> Evidence:
-        if echo.phase == "hello":
-            return Hello(echo.instance)
-        if echo.phase == "goodbye":
-            return Goodbye(echo.instance)
-        sent = self.pings.find(echo.ping)
-        round_trip = None
-        if sent is not None and sent.trusted and not echo.redelivered:
-            round_trip = now - sent.at
-            if self.doubt.blind is None:
-                self.load = self.load.heard(round_trip)
-        return Heard(
-            echo.instance,
-            echo.health,
-            echo.ping,
-            sent.sequence if sent is not None else None,
-            round_trip,
-            echo.redelivered,
-            echo.details,
-        )
-
     def _weigh(self, service: str, seen: Evidence, now: float) -> None:
         if self.leading and self.doubt.blind is not None:
             self._held.add(service, seen, now)
         else:
-            self._judge(service, seen, now)
+            self._rows.judge(service, seen, now)
 
     def _answered(self, service: str, seen: Counted | NoQueue, now: float) -> None:
         """What a queue said when asked; while blind it is as old as that, and asked again."""
         if self.doubt.blind is None:
-            self._judge(service, seen, now)
+            self._rows.judge(service, seen, now)
         else:
             row = self.rows[service]
-            self.rows[service] = replace(row, counting=None, next_count=now)
+            self._rows.by_name[service] = replace(row, counting=None, next_count=now)
 
-    def _judge(self, service: str, seen: Evidence, now: float) -> None:
-        if not self.leading:
-            self.rows[service] = follow(self.rows[service], seen, now, self.rules[service])
-            return
-        rules = self.rules[service]
-        row, effects = judge(self.rows[service], seen, now, rules)
-        self.rows[service] = row
-        for effect in effects:
-            self._outputs.append(Said.of(effect) if isinstance(effect, Sight) else effect)
-        self._check_at = min(self._check_at, row.deadline(rules))
-
-    def _pinged_all(self, ping: str, now: float) -> None:
-        pinged = Pinged(ping, self.round)
-        for service in self.rows:
-            self._judge(service, pinged, now)
-
-    def _look_at(self, row: Row) -> None:
-        self._check_at = min(self._check_at, row.deadline(self.rules[row.service]))
+    def _emit(self, effect: Effect) -> None:
+        self._outputs.append(Said.of(effect) if isinstance(effect, Sight) else effect)
 
     def _doubts(self, after: Doubt, now: float) -> None:
         before, self.doubt = self.doubt.blind, after
@@ -363,14 +327,10 @@ class Watch:
         self._outputs.append(Said("seeing", "its own ping is back"))
         self._unseen = None
         for service, seen, at in self._held.take():
-            self._judge(service, seen, at)
-        self._each(Row.fresh)
+            self._rows.judge(service, seen, at)
+        self._rows.each(Row.fresh)
         self._outputs.append(RoundDue(now + SEEING_AGAIN))
 
     def _end_settling(self) -> None:
         self._settles = None
-        self._each(lambda row: row if row.judged else row.settled())
-
-    def _each(self, change: Callable[[Row], Row]) -> None:
-        self.rows = {service: change(row) for service, row in self.rows.items()}
-        self._check_at = float("-inf")  # what is due has changed
+        self._rows.each(lambda row: row if row.judged else row.settled())
