@@ -2,7 +2,8 @@
 
 A test that asks for `node`, `url`, `vhost` or `proxy` runs twice: on an embedded broker of its own,
 and on the session's RabbitMQ where there is one.  What only RabbitMQ can show says so, and why:
-`@pytest.mark.only_rabbitmq("...")`.  What takes tens of seconds runs once: `@pytest.mark.one_broker`.
+`@pytest.mark.only_rabbitmq("...")`.  What takes tens of seconds runs once:
+`@pytest.mark.one_broker`.
 """
 
 from __future__ import annotations

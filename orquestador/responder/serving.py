@@ -102,6 +102,7 @@ class Serving:
     terms: Terms = field(default_factory=Terms)
     _work: Work = field(init=False)
     _lease: Lease = field(init=False)
+    _channel: Channel | None = None
     _silent: bool = False
     _logged: float = float("-inf")
 
@@ -131,9 +132,11 @@ class Serving:
                 return
             owner = self._owner(channel, str(connection.address))
             consuming = Consuming(connection, channel, self.names.queue, self._lease, owner)
+            self._channel = channel
             try:
                 await self._serve(connection, channel, consuming, established, stop)
             finally:
+                self._channel = None
                 consuming.release()
                 self._lease = consuming.lease
         finally:
@@ -165,7 +168,7 @@ class Serving:
                 self._silent = False
                 self.told.connected(address)
             self.told.received(ping)
-            self._work.ask(ping, partial(self._answered, channel, ping, redelivered))
+            self._work.ask(ping, partial(self._answered, ping, redelivered))
 
         def resumed() -> None:
             self._publish(channel, self._echo("hello"))
@@ -215,8 +218,10 @@ class Serving:
             self._silent = True
             self.told.lost(why)
 
-    def _answered(self, channel: Channel, ping: Ping, redelivered: bool, said: Answer) -> None:
-        self._publish(channel, self._echo("alive", ping, said, redelivered))
+    def _answered(self, ping: Ping, redelivered: bool, said: Answer) -> None:
+        """On the channel of now: the one by which the ping came may be long lost."""
+        if self._channel is not None:
+            self._publish(self._channel, self._echo("alive", ping, said, redelivered))
 
     def _echo(
         self,

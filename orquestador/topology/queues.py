@@ -13,7 +13,7 @@ from orquestador.nodes import Place
 from orquestador.topology import arguments
 from orquestador.topology.arguments import CLASSIC, QUORUM
 from orquestador.topology.expand import Draft, Written
-from orquestador.topology.model import UNIQUE
+from orquestador.topology.model import UNIQUE, ping_queue
 
 _SHAPE = ("type", "exclusive", "durable", "auto_delete")
 
@@ -25,6 +25,8 @@ def faults(draft: Draft) -> Iterator[Fault]:
         if draft.sound(place, *_SHAPE):
             found += _exclusive(written) if own.get("exclusive") else _lasting(written)
             found += _not_of_the_type(own, written.terms["type"])
+        if written.name.startswith(ping_queue("")):
+            found += _not_of_pings(own)
         yield from (draft.document.fault((*place, *key), text) for key, text in found)
     defaults = draft.document.at(("defaults", "queues"))
     if isinstance(defaults, dict):
@@ -55,6 +57,22 @@ def _lasting(written: Written) -> Iterator[_Found]:
     if own.get("durable") is False:
         why = "must be durable" if kind != CLASSIC else "must be durable unless it is exclusive"
         yield ("durable",), f"a {kind} queue {why}; remove durable: false"
+
+
+def _not_of_pings(own: Mapping[str, Any]) -> Iterator[_Found]:
+    """A service holds its last ping as a lease, and its monitor consumes beside it."""
+    given = own.get("arguments")
+    arguments = given if isinstance(given, Mapping) else {}
+    why = "a held ping that expires is lost, and with it the sign of a crash; remove it"
+    if own.get("message_ttl") is not None:
+        yield ("message_ttl",), f"not for a queue of pings: {why}"
+    if "x-message-ttl" in arguments:
+        yield ("arguments", "x-message-ttl"), f"not for a queue of pings: {why}"
+    why = "a monitor consumes it beside the service; remove it"
+    if own.get("single_active"):
+        yield ("single_active",), f"not for a queue of pings: {why}"
+    if arguments.get("x-single-active-consumer"):
+        yield ("arguments", "x-single-active-consumer"), f"not for a queue of pings: {why}"
 
 
 def _not_of_the_type(own: Mapping[str, Any], kind: str) -> Iterator[_Found]:

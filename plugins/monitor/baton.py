@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from orquestador import Channel, Delivery, NotConfirmed, NotFound, Queue, Unroutable
+from orquestador import Channel, Delivery, Lost, NotConfirmed, NotFound, Queue, Unroutable
 
 from .wire import Wire
 
@@ -40,8 +40,10 @@ class Baton:
         confirmed = self._wire.send_baton(self._queue)
         waiting = asyncio.create_task(blocked.wait())
         either: list[asyncio.Future[Any]] = [confirmed, waiting]
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
         if confirmed.done():
             try:
                 await confirmed
@@ -65,8 +67,8 @@ class Baton:
     async def _renew(self, held: int) -> None:
         try:
             await self._wire.send_baton(self._queue)
-        except NotConfirmed:
-            return  # the old one is held on, the next time may do better
+        except (NotConfirmed, Lost):
+            return  # the old one is held on; the channel may have been changed: the next time
         self._channel.ack(held)
         self._held = None  # until the new one is here
 

@@ -27,7 +27,7 @@ from .evidence import (
     Tick,
     Unseen,
 )
-from .instances import health, hung, ill, lost_by, parted, with_instance, without
+from .instances import derived, health, lost_by, parted, with_instance, without
 from .row import ASKED_KEPT, GREETINGS, Asked, Row, Rules
 
 
@@ -115,7 +115,7 @@ def _whole(row: Row, seen: Heard, new: bool, lost: str | None, now: float, rules
         return _greeted(row, now, rules) if row.state is State.DOWN else (row, ())
     # From STOPPED any instance that has not parted brings it back, a thawed one too.
     if row.state is not State.DOWN or new or row.returned >= rules.up_after:
-        return _derived(row, now, rules)
+        return derived(row, now, rules)
     return _greeted(row, now, rules)
 
 
@@ -124,6 +124,8 @@ def _answers(row: Row, seen: Heard) -> bool:
     if not row.asked or seen.sequence is None:
         return False
     first = row.asked[0]
+    if seen.sent_at is not None:
+        return seen.sent_at >= first.at
     return seen.ping == first.ping or seen.sequence > first.sequence
 
 
@@ -132,23 +134,6 @@ def _before_hello(row: Row, seen: Heard, now: float) -> bool:
     if seen.round_trip is None or row.greeted is None:
         return False
     return now - seen.round_trip < row.greeted
-
-
-def _derived(row: Row, now: float, rules: Rules) -> Judged:
-    """The state that follows from the instances, after an echo whose lateness could be judged."""
-    state, reason, text = health(row, rules)
-    if row.state is state and row.reason == reason and row.next_greeting is None:
-        return (row if row.text == text else replace(row, text=text)), ()
-    if row.state is State.UNKNOWN and state is State.DEGRADED and not ill(row, rules):
-        # The other replicas may be about to answer.
-        waited = now if row.waited is None else row.waited
-        row = replace(row, waited=waited)
-        if now - waited < rules.bound:
-            return row, ()
-    if state is State.UP and row.next_greeting is not None and not (row.awaited or row.asked):
-        row = replace(row, greetings=0, next_greeting=None)
-    lost = hung(row, rules) if reason == "replicas" else None
-    return changed(row, state, reason, text, "echo", now, lost=lost)
 
 
 def _hello(row: Row, seen: Hello, now: float, rules: Rules) -> Judged:
@@ -172,6 +157,8 @@ def _goodbye(row: Row, seen: Goodbye, now: float, rules: Rules) -> Judged:
     if seen.instance in row.parted:
         return row, ()
     row = parted(row, seen.instance)
+    if not row.judged and rules.replicas > 1 and not row.instances:
+        return row, ()  # its sisters may not have been heard yet
     if not row.live(rules):
         # What it let through around its cancel may have been judged before its goodbye was read.
         withdrawn = row.state is State.DOWN and row.reason == lease.NO_CONSUMER

@@ -26,7 +26,7 @@ class Pinged(Struct, frozen=True):
 
 
 class Heard(Struct, frozen=True):
-    """An echo.  `sequence`: the round of the ping that it answers, if we know that ping.
+    """An echo.  `sequence`, `sent_at`: of the ping that it answers, if we know that ping.
 
     `round_trip`: None where lateness may not be judged (redelivered, another monitor's ping, a
     ping sent while blind): such an echo proves life, no more.
@@ -39,6 +39,7 @@ class Heard(Struct, frozen=True):
     round_trip: float | None = None
     redelivered: bool = False
     details: Mapping[str, Any] | None = None
+    sent_at: float | None = None
 
 
 class Hello(Struct, frozen=True):

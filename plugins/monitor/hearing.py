@@ -8,13 +8,21 @@ from .evidence import Goodbye, Heard, Hello
 from .pings import Sent
 
 
-def evidence_of(echo: Echo, sent: Sent | None, now: float) -> Hello | Goodbye | Heard:
-    """`sent`: the ping that it names, if we know it."""
+def evidence_of(
+    echo: Echo, sent: Sent | None, now: float, seen_since: float | None
+) -> Hello | Goodbye | Heard:
+    """`sent`: the ping that it names, if we know it.  `seen_since`: None while we are blind."""
     if echo.phase == "hello":
         return Hello(echo.instance)
     if echo.phase == "goodbye":
         return Goodbye(echo.instance)
-    timed = sent is not None and sent.trusted and not echo.redelivered
+    timed = (
+        sent is not None
+        and sent.trusted
+        and not echo.redelivered
+        and seen_since is not None
+        and sent.at >= seen_since
+    )
     return Heard(
         echo.instance,
         echo.health,
@@ -23,4 +31,5 @@ def evidence_of(echo: Echo, sent: Sent | None, now: float) -> Hello | Goodbye | 
         now - sent.at if sent is not None and timed else None,
         echo.redelivered,
         echo.details,
+        None if sent is None else sent.at,
     )

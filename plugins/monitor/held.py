@@ -17,7 +17,9 @@ class Held:
         return len(self._kept)
 
     def add(self, service: str, seen: Evidence, now: float) -> None:
-        key = (service, type(seen), getattr(seen, "instance", ""))
+        # A survivor's witness is one of its own kind.
+        word = getattr(seen, "instance", "") + ("!" if getattr(seen, "redelivered", False) else "")
+        key = (service, type(seen), word)
         self._kept.pop(key, None)
         self._kept[key] = (seen, now)
         if len(self._kept) > KEPT:

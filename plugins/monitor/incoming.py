@@ -6,6 +6,7 @@ statuses: epochs never go back, and who sees a higher one stands down.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -16,6 +17,9 @@ from orquestador.topology.model import ALL, HEARTBEAT
 from .outputs import Said
 from .telling import Teller
 from .watch import Watch
+
+EPOCHS_AHEAD = 86_400.0  # seconds, of another monitor's clock
+SINCE_AT_MOST = 10 * 365 * 86_400.0  # seconds ago
 
 
 class Incoming:
@@ -84,14 +88,25 @@ class Incoming:
         self._observers.received(status)
         if status.epoch < self.highest:
             return  # of a leader that was deposed meanwhile
+        since = now - _ago(status)
         self._look_at(status.epoch, "")
-        if self._watch.leading:
-            return  # our own
-        since = datetime.fromisoformat(status.since)
-        self._watch.status(status, now - (datetime.now(UTC) - since).total_seconds(), now)
+        if not self._watch.leading:  # else it is our own
+            self._watch.status(status, since, now)
 
     def _look_at(self, epoch: int, instance: str) -> None:
+        """Raises EventError for an epoch that no clock can have led to."""
+        if epoch > (time.time() + EPOCHS_AHEAD) * 1000:
+            raise EventError(f"epoch {epoch} is more than a day ahead of this clock")
         self.highest = max(self.highest, epoch)
         mine = (self._watch.epoch, self._instance)
         if self._watch.epoch and (epoch, instance) > mine:  # 0: none, or --once's
             self._deposed("another monitor leads since: standing down")
+
+
+def _ago(status: Status) -> float:
+    """Seconds since its state was entered; EventError for a moment that no calendar has."""
+    try:
+        since = datetime.fromisoformat(status.since)
+    except ValueError as fault:
+        raise EventError(f"not valid as status: since: {fault}") from None
+    return min(max((datetime.now(UTC) - since).total_seconds(), 0.0), SINCE_AT_MOST)

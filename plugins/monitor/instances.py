@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from orquestador.events import Health, State
 
+from .changes import Judged, changed
 from .evidence import Heard
 from .row import HELD_KEPT, INSTANCES_KEPT, WORDS_KEPT, Instance, Row, Rules
 
@@ -31,14 +32,13 @@ def lost_by(row: Row, seen: Heard) -> str | None:
 
 def with_instance(row: Row, seen: Heard, now: float, rules: Rules) -> Row:
     """The row after this echo of one of its instances."""
-    sequence = row.round if seen.sequence is None else seen.sequence
     word = seen.instance
-    known = row.instances.get(word) or Instance(word, now, sequence)
+    known = row.instances.get(word) or Instance(word, now, row.round)
     held = known.held if seen.ping is None else (*known.held[1 - HELD_KEPT :], seen.ping)
     instance = replace(
         known,
         heard=now,
-        sequence=max(known.sequence, sequence),
+        sequence=row.round,
         health=seen.health,
         details=seen.details,
         held=held,
@@ -92,6 +92,23 @@ def health(row: Row, rules: Rules) -> tuple[State, str, str]:
     if len(live) < rules.replicas:
         return State.DEGRADED, "replicas", f"{len(live)} of {rules.replicas}"
     return WELL
+
+
+def derived(row: Row, now: float, rules: Rules) -> Judged:
+    """The state that follows from the instances, after an echo whose lateness could be judged."""
+    state, reason, text = health(row, rules)
+    if row.state is state and row.reason == reason and row.next_greeting is None:
+        return (row if row.text == text else replace(row, text=text)), ()
+    if row.state is State.UNKNOWN and state is State.DEGRADED and not ill(row, rules):
+        # The other replicas may be about to answer.
+        waited = now if row.waited is None else row.waited
+        row = replace(row, waited=waited)
+        if now - waited < rules.bound:
+            return row, ()
+    if state is State.UP and row.next_greeting is not None and not (row.awaited or row.asked):
+        row = replace(row, greetings=0, next_greeting=None)
+    lost = hung(row, rules) if reason == "replicas" else None
+    return changed(row, state, reason, text, "echo", now, lost=lost)
 
 
 def _worst(live: tuple[Instance, ...]) -> Instance | None:

@@ -36,6 +36,8 @@ def counted(row: Row, seen: Counted, now: float, rules: Rules) -> Judged:
         # Its queue is back, its consumers may follow: this count is no verdict, a ping asks anew.
         row, effects = sees(row)
         return row, (*effects, Probe(row.service))
+    if row.reason == NOT_PROVISIONED and seen.consumers == 1:
+        return _nobody(row, now, rules)  # the queue is there again, and nobody else
     if not _may_fall(row):
         return row, ()
     if seen.consumers == 1:

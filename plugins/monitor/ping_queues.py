@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
+from typing import Any
 
 from orquestador import (
     BrokerError,
@@ -17,9 +18,11 @@ from orquestador import (
     Conflict,
     Connection,
     Delivery,
+    Locked,
     Lost,
     NotFound,
     Queue,
+    Refused,
     RoleContext,
     declare,
 )
@@ -35,7 +38,8 @@ BOUNCING = {"x-priority": PRIORITY}
 class PingQueues:
     """Tells `watch` what the queues of one session say; `told(now)` is called after each piece.
 
-    `warn(service, text)`: for people.
+    `warn(service, text)`: for people.  `barred`: services whose queue would not let us consume, and
+    cost a session for it; kept from one session to the next.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class PingQueues:
         watch: Watch,
         told: Callable[[float], None],
         warn: Callable[[str | None, str], None],
+        barred: set[str],
     ) -> None:
         self.lost: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
         self._connection, self._watch = watching, watch
@@ -56,13 +61,15 @@ class PingQueues:
         self._alive: set[str] = set()
         self._consuming: list[Channel] = []
         self._free: list[Channel] = []
+        self._barred = barred
+        self._closed = False
         self._places = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._amiss: dict[str, NotFound] = {}
+        self._amiss = set(barred)
 
     async def make_sure(self) -> None:
         """Declare each, or look whether it is there; one bad queue costs the others nothing."""
-        await _side_by_side(self._names, self._sure)
+        self._free += await _side_by_side(self._names, self._sure)
         if self._amiss and not self._declares:
             missing = ", ".join(name for name in self._names if name in self._amiss)
             hint = "provision the topology (python -m orquestador.provision)"
@@ -74,9 +81,9 @@ class PingQueues:
             channel = await self._connection.channel()
             channel.lost.add_done_callback(self._on_lost)
             self._consuming.append(channel)
-        for service, fault in self._amiss.items():
-            self._report(service, fault)
-        await _side_by_side([n for n in self._names if n not in self._amiss], self._consume)
+        for service in self._amiss:  # as it was when the session began: asked again
+            self.count(service)
+        await _side_by_side([n for n in self._names if n not in self._amiss], self._begin)
 
     def count(self, service: str) -> None:
         """Ask for its consumers; where we do not consume it ourselves, begin to."""
@@ -95,6 +102,7 @@ class PingQueues:
             self._start(self._bind(service))
 
     def close(self) -> None:
+        self._closed = True
         for task in tuple(self._tasks):
             task.cancel()
 
@@ -113,31 +121,50 @@ class PingQueues:
             channel = await self._connection.channel()
             for binding in queue.bindings:
                 await channel.bind(queue.name, binding)
-        except NotFound as fault:
-            self._amiss[service] = fault
+        except (NotFound, Locked, Refused):
+            self._amiss.add(service)
             channel = await self._connection.channel()
         return channel
 
     # -- bounces
 
-    async def _consume(self, service: str, channel: Channel | None) -> Channel:
-        """On one of the consuming channels, whatever is handed in; once, whoever asks for it."""
-        channel = channel or self._consuming[len(self._begun) % len(self._consuming)]
+    async def _begin(self, service: str, _channel: Channel | None) -> None:
+        """Asked for passively first: a queue that is gone would take all consumers along."""
+        try:
+            await self._consumers(service)
+            await self._consume(service)
+        except BrokerError as fault:
+            self._report(service, fault)
+
+    async def _consume(self, service: str) -> None:
+        """Once, whoever asks for it; a barred one on a channel of its own."""
         if service in self._begun:
-            return channel
+            return
         self._begun.add(service)  # at once: two consumers of ours would be a count too many
-        await channel.consume(
-            self._queue(service).name,
-            partial(self._on_bounce, service),
-            on_cancelled=partial(self._on_cancelled, service),
-            auto_ack=True,
-            arguments=BOUNCING,
-        )
+        channel = self._consuming[len(self._begun) % len(self._consuming)]
+        if service in self._barred:
+            channel = await self._connection.channel()
+        try:
+            await channel.consume(
+                self._queue(service).name,
+                partial(self._on_bounce, service),
+                on_cancelled=partial(self._on_cancelled, service),
+                auto_ack=True,
+                arguments=BOUNCING,
+            )
+        except BrokerError:
+            self._begun.discard(service)
+            self._barred.add(service)  # an exclusive consumer of somebody else's, say
+            raise
+        self._barred.discard(service)
         if service in self._begun:  # not cancelled again meanwhile
             self._alive.add(service)
-        return channel
+            if channel not in self._consuming:
+                channel.lost.add_done_callback(lambda _lost: self._on_cancelled(service))
 
     def _on_bounce(self, service: str, _ping: Delivery) -> None:
+        if self._closed:
+            return
         now = time.monotonic()
         self._watch.bounced(service, now)
         self._told(now)
@@ -150,7 +177,8 @@ class PingQueues:
 
     def _on_lost(self, lost: asyncio.Future[Exception]) -> None:
         if not self.lost.done():
-            self.lost.set_result(lost.result())
+            fault = lost.result()  # a 403, say, is nothing for a person here: as any loss
+            self.lost.set_result(Lost(str(fault)) if isinstance(fault, BrokerError) else fault)
 
     # -- questions
 
@@ -158,7 +186,7 @@ class PingQueues:
         try:
             consumers = await self._consumers(service)
             if service not in self._alive:
-                await self._consume(service, None)
+                await self._consume(service)
                 consumers = await self._consumers(service)
             if service not in self._alive:
                 raise Lost("our own consumer of its queue is not there (yet)")
@@ -176,7 +204,7 @@ class PingQueues:
                 channel = await self._connection.channel()
                 await declare(channel, self._topology, [self._queue(service)])
                 await channel.close()
-            self._warn(service, f"the queue of {service} was not bound")
+                self._warn(service, f"the queue of {service} was not bound")
         except BrokerError as fault:
             self._report(service, fault)
 
@@ -200,7 +228,7 @@ class PingQueues:
 
     def _report(self, service: str, fault: BrokerError) -> None:
         """No queue is a verdict; anything else says that nobody can know."""
-        if self._connection.lost.done():
+        if self._closed or self._connection.lost.done():
             return
         now = time.monotonic()
         if isinstance(fault, NotFound) and "no queue" in str(fault):
@@ -212,7 +240,10 @@ class PingQueues:
     def _queue(self, service: str) -> Queue:
         return self._topology.queues[ping_queue(service)]
 
-    def _start(self, work: Awaitable[None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._closed:
+            work.close()
+            return
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._on_done)
@@ -228,14 +259,19 @@ class PingQueues:
 
 
 async def _side_by_side(
-    names: Iterable[str], work: Callable[[str, Channel | None], Awaitable[Channel]]
-) -> None:
-    """The work on each name, by a few workers, each on a channel that the work hands on."""
+    names: Iterable[str], work: Callable[[str, Channel | None], Awaitable[Channel | None]]
+) -> list[Channel]:
+    """The work on each name, by a few workers, each on a channel that the work hands on.
+
+    The channels that are left.
+    """
     left = iter(names)
 
-    async def worker() -> None:
+    async def worker() -> Channel | None:
         channel = None
         for name in left:
             channel = await work(name, channel)
+        return channel
 
-    await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
+    channels = await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
+    return [channel for channel in channels if channel is not None]

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import time
 
-from orquestador import ConfigurationError, Lost, RoleContext
+from orquestador import ConfigurationError, Lost, RoleContext, UsageError
 from orquestador.events import State
 
 from .recording import open_record, replay
@@ -15,7 +15,7 @@ from .session import Monitor
 from .timing import timing
 
 SEES_WITHIN = 3.0  # seconds from its connections to its first own ping
-VERDICTS_WITHIN = 2.0  # seconds
+VERDICTS_WITHIN = 2.0  # seconds, or what the slowest service may take
 LOOK_EVERY = 0.01  # seconds
 UNDECIDED = (State.UNKNOWN, State.SUSPECT)
 SOME_NOT_UP, INTERRUPTED = 1, 130
@@ -23,19 +23,22 @@ SOME_NOT_UP, INTERRUPTED = 1, 130
 
 async def run(context: RoleContext) -> int:
     """The exit code; raises Refused and Conflict at start."""
-    if context.arguments.replay:
-        return replay(context.arguments.replay, context)
+    arguments = context.arguments
+    if arguments.record and (arguments.once or arguments.replay):
+        raise UsageError("--record is for a monitor that watches: without --once and --replay")
+    if arguments.replay:
+        return replay(arguments.replay, context)
     if not context.topology.watched:
         text = "nothing to watch: no service has a queue named ping. and its own name"
         raise ConfigurationError(f"{context.topology.path}: {text}")
-    if context.arguments.once:
+    if arguments.once:
         return await once(context)
     pace = timing(context.topology, context.service, len(context.settings.addresses))
     _settle_memory()
-    if not context.arguments.record:
+    if not arguments.record:
         await Monitor(context, pace).run()
         return 0
-    with open_record(context.arguments.record) as out:
+    with open_record(arguments.record) as out:
         await Monitor(context, pace, out=out).run()
     return 0
 
@@ -81,7 +84,8 @@ async def _verdicts(monitor: Monitor, session: asyncio.Task[None]) -> None:
             raise Lost(f"the monitor is blind: {monitor.watch.doubt.blind}")
         await asyncio.wait([session], timeout=LOOK_EVERY)
     monitor.probe_all()
-    deadline = time.monotonic() + VERDICTS_WITHIN
+    slowest = max(rules.bound + rules.echo_within for rules in monitor.timing.rules.values())
+    deadline = time.monotonic() + max(VERDICTS_WITHIN, slowest)
     while not session.done() and time.monotonic() < deadline:
         if all(row.state not in UNDECIDED for row in monitor.watch.rows.values()):
             return

@@ -35,6 +35,7 @@ class Rules(Struct, frozen=True):
     replicas: int = 1
     grace: float = 0.0
     user: str | None = None
+    every: float = 1.0
 
     @property
     def bound(self) -> float:
@@ -46,11 +47,16 @@ class Rules(Struct, frozen=True):
         """
         return self.echo_within + (self.down_after - 1) * self.probe_every
 
+    @property
+    def hung_after(self) -> int:
+        """Rounds without an echo that make an instance hung; those on their way don't count."""
+        return self.down_after + int(self.echo_within / self.every)
+
 
 class Instance(Struct, frozen=True, gc=False):
     """One start of the service.
 
-    `sequence`: the latest round that it answered.  `held`: the pings that it echoed last, newest
+    `sequence`: the round in which it was heard last.  `held`: the pings that it echoed last, newest
     last; the one before the newest is its lease.
     """
 
@@ -83,11 +89,11 @@ class Instance(Struct, frozen=True, gc=False):
         )
 
     def hung(self, round_: int, rules: Rules) -> bool:
-        """Whether it answered none of the last `down_after` rounds."""
-        return round_ - self.sequence > rules.down_after
+        """Whether nothing was heard of it in the last rounds."""
+        return round_ - self.sequence > rules.hung_after
 
     def forgotten(self, round_: int, rules: Rules) -> bool:
-        return round_ - self.sequence > rules.down_after + FORGOTTEN_AFTER
+        return round_ - self.sequence > rules.hung_after + FORGOTTEN_AFTER
 
 
 class Asked(Struct, frozen=True, gc=False):
@@ -162,7 +168,7 @@ class Row(Struct, frozen=True, gc=False):
         return any(instance.slow for instance in self.live(rules))
 
     def live(self, rules: Rules) -> tuple[Instance, ...]:
-        """The instances that answered one of the last `down_after` rounds; the others are hung."""
+        """The instances that were heard in the last rounds; the others are hung."""
         round_ = self.round
         return tuple([i for i in self.instances.values() if not i.hung(round_, rules)])
 
@@ -173,6 +179,8 @@ class Row(Struct, frozen=True, gc=False):
             due = self.next_greeting
         if self.next_count is not None:
             due = min(due, self.next_count)
+        if self.waited is not None:
+            due = min(due, self.waited + rules.bound)
         if self.asked and self.clocked:
             since = self.silent_since or 0.0
             if self.probed is None:

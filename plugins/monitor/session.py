@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from orquestador.topology.model import EVENTS
 from .baton import Baton
 from .evidence import Changed, Count, Probe
 from .incoming import Incoming
-from .outputs import Greeted, RoundDue, Said, Told
+from .outputs import Greeted, Output, RoundDue, Said, Told
 from .ping_queues import PingQueues
 from .pinging import Pinger, next_epoch
 from .recording import Header, recorder, watch_of
@@ -27,6 +28,7 @@ from .telling import Teller
 from .timing import Timing
 from .wire import Wire, connect
 
+AT_ONCE = 100  # pings, statuses and the like, before others have their turn
 BEAT = 0.05  # seconds between two looks at the clock
 PERIODS_UNLED = 3  # without a leader's ping: the baton may be lost
 BLIND_AT_LEAST = 5.0  # seconds that a blind leader has
@@ -67,6 +69,7 @@ class Monitor:
             context, self.pinger.sender.instance, self.watch, self.teller, self._deposed
         )
         self._started_at = timestamp()
+        self._barred: set[str] = set()
         self._wire: Wire | None = None
         self._queues: PingQueues | None = None
         self._baton: Baton | None = None
@@ -75,6 +78,8 @@ class Monitor:
         self._blocked = asyncio.Event()
         self._beat_due = self._round_due = self._own_due = now
         self._work: set[asyncio.Task[None]] = set()
+        self._todo: deque[Output] = deque()
+        self._busy = self._probed = False
         self._dirty = True
 
     @property
@@ -86,11 +91,11 @@ class Monitor:
         await keep(self.session, self.context.stop, lost=self._on_lost)
 
     def probe_all(self) -> None:
-        """One ping to each service alone, and one to ourselves."""
+        """A ping to each replica of each service, and one to ourselves."""
         now = time.monotonic()
         self.watch.next_round(now)
-        for service in self.watch.rows:
-            self.pinger.probe(service, 1, now)
+        for service, rules in self.timing.rules.items():
+            self.pinger.probe(service, rules.replicas, now)
         self.pinger.own(now)
 
     # -- one session
@@ -103,7 +108,12 @@ class Monitor:
             wire = await connect(stack, self.context, self._on_delivery)
             wire.publishing.on_blocked = self._on_blocked
             self._queues = queues = PingQueues(
-                wire.watching, self.context, self.watch, self._carry_out, self._warn
+                wire.watching,
+                self.context,
+                self.watch,
+                self._carry_out,
+                self._warn,
+                self._barred,
             )
             await queues.make_sure()
             self._wire = self.pinger.wire = self.teller.wire = wire
@@ -133,8 +143,10 @@ class Monitor:
 
     def _end(self) -> None:
         """The channels close with the baton held, so that the broker passes it on."""
-        self._wire = self.pinger.wire = self._baton = None
-        self.teller.stop()
+        self._wire = self.pinger.wire = self.teller.wire = self._baton = None
+        while self._todo:  # observers are told all the same
+            self._do(self._todo.popleft(), time.monotonic())
+        self._busy = False
         if self._queues is not None:
             self._queues.close()
         for task in tuple(self._work):
@@ -161,7 +173,7 @@ class Monitor:
             self._send_round(now)
         self.teller.say(Said("leader", f"{self.context.service.name} leads"))
         self._start(self._queues.consume())
-        self.teller.repeat()
+        self._start(self.teller.repeat())
         self._carry_out(now)
 
     def _deposed(self, by: str) -> None:
@@ -228,36 +240,56 @@ class Monitor:
     # -- out
 
     def _carry_out(self, now: float) -> None:
-        probed = False
         if self._established is not None and self.sees:
             # Only now: an account that may listen but not publish has not worked yet.
             self._established()
             self._established = None
-        outputs = self.watch.drain()
-        while outputs:
-            self._dirty = True
-            for output in outputs:
-                match output:
-                    case Changed() if not self.once:
-                        self.teller.change(output, now)
-                        if output.row.state is State.SUSPECT and self._queues is not None:
-                            self._queues.suspected(output.row.service)
-                    case Probe(service, count):
-                        self.pinger.probe(service, count, now)
-                        probed = True
-                    case Count(service) if self._queues is not None and self.watch.epoch:
-                        self._queues.count(service)
-                    case RoundDue(at):
-                        self._round_due = at
-                    case Told():
-                        self.teller.told(output)
-                    case Greeted() if self.watch.leading and not self.once:
-                        self.teller.repeat()
-                    case Said() if not self.once:
-                        self.teller.say(output)
-            outputs = self.watch.drain()
-        if probed:  # what comes back to our own name shows that we see
+        self._todo.extend(self.watch.drain())
+        if self._todo and not self._busy:
+            self._busy = True
+            self._do_some(now)
+
+    def _do_some(self, now: float) -> None:
+        """Some at a time: what thousands of services ask for at once must not hold the loop."""
+        for _ in range(min(len(self._todo), AT_ONCE)):
+            self._do(self._todo.popleft(), now)
+            self._todo.extend(self.watch.drain())
+        if self._probed:  # what comes back to our own name shows that we see
+            self._probed = False
             self.pinger.own(now)
+        self._busy = bool(self._todo)
+        if self._busy:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(lambda: self._guarded(lambda: self._do_some(time.monotonic())))
+
+    def _do(self, output: Output, now: float) -> None:
+        self._dirty = True
+        match output:
+            case Changed() if not self.once:
+                self.teller.change(output, now)
+                if output.row.state is State.SUSPECT and self._queues is not None:
+                    self._queues.suspected(output.row.service)
+            case Probe(service, count):
+                self.pinger.probe(service, count, now)
+                self._probed = True
+            case Count(service) if self._queues is not None and self.watch.epoch:
+                self._queues.count(service)
+            case RoundDue(at):
+                self._round_due = at
+            case Told():
+                self.teller.told(output)
+            case Greeted() if self.watch.leading and not self.once:
+                self._start(self.teller.repeat())
+            case Said() if not self.once:
+                self.teller.say(output)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """A defect on the loop itself ends the session as what it is."""
+        try:
+            work()
+        except Exception as defect:
+            if not self._over.done():
+                self._over.set_result(defect)
 
     def _hello(self) -> None:
         """As a service says it: whoever leads repeats every status for us."""

@@ -13,6 +13,7 @@ from orquestador.events import State
 from . import lease
 from .changes import Judged, changed, down
 from .evidence import Effect, Probe, Tick
+from .instances import derived
 from .row import Row, Rules
 
 
@@ -21,9 +22,12 @@ def ticked(row: Row, seen: Tick, now: float, rules: Rules) -> Judged:
     if row.next_greeting is not None and now >= row.next_greeting:
         effects = (Probe(row.service),)
         row = row.greeting_again(row.greetings - 1, now + rules.probe_every)
+    waited: tuple[Effect, ...] = ()
+    if row.waited is not None and now - row.waited >= rules.bound:
+        row, waited = derived(row, now, rules)
     row, asked = lease.due(row, now)
     row, judged = _silence(row, seen, now, rules)
-    return row, (*effects, *asked, *judged)
+    return row, (*effects, *waited, *asked, *judged)
 
 
 def _silence(row: Row, seen: Tick, now: float, rules: Rules) -> Judged:

@@ -23,6 +23,7 @@ from .wire import Wire
 
 REJECTED_SAID_EVERY = 60.0  # seconds
 BOARD_PAUSE = 500  # times as long as a board took to make
+BOARD_PAUSE_MAX = 10.0  # seconds
 REPEATED_AT_ONCE = 100  # statuses, before other work has its turn
 
 
@@ -36,7 +37,7 @@ class Teller:
         self._said_rejected = float("-inf")
         self._board_due = float("-inf")
         self._again = False
-        self._repeating: asyncio.Task[None] | None = None
+        self._repeating = False
 
     def start(self, now: float) -> None:
         """How each service stands before anything is known."""
@@ -64,32 +65,34 @@ class Teller:
         """A snapshot for the observers; False where the last one is too young for its cost."""
         if now < self._board_due and not at_once:
             return False
+        began = time.monotonic()
         self._observers.board(board(self._watch, self._by(now)))
+        done = time.monotonic()
         # Of thousands of rows one takes long: all of them together may take a fifth of a percent.
-        self._board_due = now + (time.monotonic() - now) * BOARD_PAUSE
+        self._board_due = done + min((done - began) * BOARD_PAUSE, BOARD_PAUSE_MAX)
         return True
 
-    def repeat(self) -> None:
-        """Every current status once more, for programs that have started since."""
-        self._again = True
-        if self._repeating is None or self._repeating.done():
-            self._repeating = asyncio.create_task(self._repeat())
+    async def repeat(self) -> None:
+        """Every current status once more, for programs that have started since; one at a time."""
+        if self._repeating:
+            self._again = True
+            return
+        self._repeating = True
+        try:
+            self._again = True
+            while self._again:
+                self._again = False
+                await self._repeat_all()
+        finally:
+            self._repeating = False
 
-    def stop(self) -> None:
-        self.wire, self._again = None, False
-        if self._repeating is not None:
-            self._repeating.cancel()
-
-    async def _repeat(self) -> None:
-        while self._again:
-            self._again = False
-            for number, service in enumerate(tuple(self._watch.rows)):
-                row, rules = self._watch.rows[service], self._rules[service]
-                if self._watch.known(row):
-                    now = time.monotonic()
-                    self._publish(repeated_status(row, rules, self._by(now)))
-                if number % REPEATED_AT_ONCE == REPEATED_AT_ONCE - 1:
-                    await asyncio.sleep(0)
+    async def _repeat_all(self) -> None:
+        for number, service in enumerate(tuple(self._watch.rows)):
+            row, rules = self._watch.rows[service], self._rules[service]
+            if self._watch.known(row):
+                self._publish(repeated_status(row, rules, self._by(time.monotonic())))
+            if number % REPEATED_AT_ONCE == REPEATED_AT_ONCE - 1:
+                await asyncio.sleep(0)
 
     def _by(self, now: float) -> By:
         return By.at_present(self._name, self._watch.epoch, now)

@@ -57,6 +57,7 @@ def _rules(entry: Mapping[str, Any], own: Mapping[str, Any]) -> Rules:
         replicas=entry.get("replicas", 1),
         grace=entry.get("grace", own.get("grace", 0.0)),
         user=entry.get("user"),
+        every=own.get("ping_every", PING_EVERY),
     )
 
 

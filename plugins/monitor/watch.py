@@ -75,7 +75,8 @@ class Watch:
         self._record = record
         self._settle = settle
         self._settles: float | None = None
-        self._opened = now
+        self._opened = self._saw_at = now
+        self._first_sight = True
         self._own, self._own_at = 0, 0.0
         self._held = Held()
         self._unseen: float | None = None
@@ -107,6 +108,7 @@ class Watch:
         self._note("opened", now)
         self._doubts(self.doubt.opened(), now)
         self._unseen = self._opened = now
+        self._first_sight = True
         self._settles = now + self._settle
         self._rows.each(Row.unsettled)
         if not self._settle:
@@ -117,6 +119,8 @@ class Watch:
 
         Who runs the sessions says so, once an outage.
         """
+        if not self.doubt.connected and self.doubt.blind == why:
+            return  # said already
         self._note("lost", now, why)
         self._held.clear()
         self._settles = self._unseen = None
@@ -223,8 +227,10 @@ class Watch:
                 text = f"{echo.service} answers, but the file that was read has no such service"
                 self._outputs.append(Said("undeclared", text, echo.service))
             return
-        seen = evidence_of(echo, self.pings.find(echo.ping), now)
-        if self.doubt.blind is None and isinstance(seen, Heard) and seen.round_trip is not None:
+        # What was sent before we saw, or is read while we don't, is late for our own sake.
+        seen_since = None if self.doubt.blind is not None else self._saw_at
+        seen = evidence_of(echo, self.pings.find(echo.ping), now, seen_since)
+        if isinstance(seen, Heard) and seen.round_trip is not None:
             self.load = self.load.heard(seen.round_trip)
         self._weigh(echo.service, seen, now)
 
@@ -326,6 +332,10 @@ class Watch:
         """Weigh what was held, forget all earlier pings, and ask anew."""
         self._outputs.append(Said("seeing", "its own ping is back"))
         self._unseen = None
+        self._saw_at = now
+        if self._first_sight and self._settles is not None:
+            self._settles = now + self._settle  # services settle while they are seen to
+        self._first_sight = False
         for service, seen, at in self._held.take():
             self._rows.judge(service, seen, at)
         self._rows.each(Row.fresh)

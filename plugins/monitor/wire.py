@@ -24,7 +24,7 @@ from orquestador import (
     Topology,
     declare,
 )
-from orquestador.events import CONTENT_TYPE, Event, fresh_word, kind_of
+from orquestador.events import CONTENT_TYPE, Event, Status, fresh_word, kind_of
 from orquestador.events import encode as body
 from orquestador.topology.model import EVENTS, HEARTBEAT
 
@@ -82,7 +82,7 @@ class Wire:
                 app_id=self.context.service.name,
                 content_type=CONTENT_TYPE,
                 timestamp=int(time.time()),
-                persistent=exchange == EVENTS,
+                persistent=isinstance(event, Status),
                 mandatory=mandatory,
             )
         )
