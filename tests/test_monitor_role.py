@@ -179,3 +179,17 @@ def test_with_no_provision_and_no_queue_for_the_baton_it_says_so_and_waits(
 
     assert run(*provision)[0] == 0
     eventually(lambda: monitor.notices("leader"))
+
+
+def test_once_with_two_replicas_that_both_run_ends_with_0(
+    start: Start, tmp_path: Path, url: str
+) -> None:
+    pairs = tmp_path / "topology.yaml"
+    pairs.write_text(SEED.replace("mock1: {role: mock}", "mock1: {role: mock, replicas: 2}"))
+    there = ("--topology", str(pairs), "--url", url)
+    for name in ("mock1", "mock1", "mock2"):
+        start(RUNNER, "--role", "mock", "--name", name, *there).says(f"{name} answers")
+
+    code, out, err = run(RUNNER, "--role", "monitor", "--once", *there)
+
+    assert (code, err) == (0, ""), out

@@ -139,7 +139,7 @@ class Site:
         changed["services"]["watcher"] = {"role": "monitor"}
         changed["services"]["monitor"].update(BRISK)
         for name, entries in services.items():
-            changed["services"][name].update(entries)
+            changed["services"].setdefault(name, {"role": "mock"}).update(entries)
         Path(self.file).write_text(yaml.safe_dump(changed))
 
     def monitor(self, *more: str, name: str = "monitor", url: str | None = None) -> MonitorProgram:
@@ -451,3 +451,31 @@ def test_a_leaders_pings_to_itself_are_no_rounds_that_replicas_have_missed(site:
     site.tape.next_rounds(1)
 
     assert said(standby, "mock1", mark) == []
+
+
+def test_a_queue_that_was_missing_when_they_started_and_is_back_is_not_held_against_its_service(
+    site: Site,
+) -> None:
+    """Whoever takes over remembers a 404 of its start, and asks anew."""
+    site.paced(mock3={})
+    site.provision()
+    site.witness.delete("ping.mock3")
+    leader = site.monitor("--no-provision")
+    leads(leader)
+    standby = site.monitor("--no-provision")
+    stands_by(standby)
+    for monitor in (leader, standby):
+        monitor.eventually("mock3", "DOWN")
+
+    site.provision()
+    site.mock("mock3").says("mock3 answers")
+    for monitor in (leader, standby):
+        monitor.eventually("mock3", "UP")
+    mark = standby.mark
+    leader.signal(signal.SIGKILL)
+    leads(standby, mark)
+    site.tape.next_rounds(6)  # the bound, and more
+
+    states = [state for state, *_ in said(standby, "mock3", mark)]
+    assert "DOWN" not in states
+    assert standby.state("mock3") == "UP"

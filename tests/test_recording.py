@@ -167,3 +167,16 @@ def test_a_recording_that_cannot_be_written_ends_with_64(tmp_path: Path) -> None
 
     assert (code, out) == (64, "")
     assert f"--record {tmp_path / 'no' / 'folder'}: No such file" in err
+
+
+@pytest.mark.parametrize("more", [("--once",), ("--replay", "earlier")])
+def test_a_run_that_is_no_watching_is_not_recorded_and_refused_with_64(
+    tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    code, out, err = run(
+        *MONITOR, "--url", "amqp://127.0.0.1:1/", "--record", str(tmp_path / "record"), *more
+    )
+
+    assert (code, out) == (64, "")
+    assert "--record is for a monitor that watches" in err
+    assert not (tmp_path / "record").exists()

@@ -157,7 +157,7 @@ def _goodbye(row: Row, seen: Goodbye, now: float, rules: Rules) -> Judged:
     if seen.instance in row.parted:
         return row, ()
     row = parted(row, seen.instance)
-    if not row.judged and rules.replicas > 1 and not row.instances:
+    if not row.judged and not row.instances and len(row.parted) < rules.replicas > 1:
         return row, ()  # its sisters may not have been heard yet
     if not row.live(rules):
         # What it let through around its cancel may have been judged before its goodbye was read.

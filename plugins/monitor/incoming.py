@@ -72,8 +72,8 @@ class Incoming:
         if ping.sender.instance == self._instance:
             self._watch.own_back(ping.id, now)
         elif ping.epoch:  # 0: a standby's to itself, or of --once
-            self.led_at = now
             self._look_at(ping.epoch, ping.sender.instance)
+            self.led_at = now
             if key == ALL and ping.epoch == self.highest and not self._watch.leading:
                 self._follow(ping, now)  # its pings to its own name are no round
 

@@ -91,7 +91,7 @@ def _nobody(row: Row, now: float, rules: Rules) -> Judged:
     """Nobody else consumes its queue: DOWN, once `grace` is over."""
     since = now if row.gone is None else row.gone
     text = "nobody consumes its queue"
-    if now - since < rules.grace:
+    if row.active and now - since < rules.grace:
         fresh = row if row.gone is not None else row.fresh()
         row = replace(fresh, gone=since, next_count=since + rules.grace)
         return changed(row, State.SUSPECT, NO_CONSUMER, text, "bounce", now)

@@ -5,6 +5,7 @@ For bug reports: the state is a function of the evidence, so that a replay says 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from .reports import By, board, changed_status, first_status
 from .row import Rules
 from .watch import Record, Watch
 
+log = logging.getLogger("orquestador.monitor")
 VERSION = 1
 # What each input carries beside its moment; the names are those of `Watch`'s methods.
 INPUTS: dict[str, tuple[Any, ...]] = {
@@ -37,6 +39,7 @@ INPUTS: dict[str, tuple[Any, ...]] = {
     "sent_probe": (str, str),
     "sent_own": (str,),
     "other_round": (str,),
+    "nobody_leads": (float,),
     "echo": (Echo,),
     "bounced": (str,),
     "counted": (str, int),
@@ -46,6 +49,10 @@ INPUTS: dict[str, tuple[Any, ...]] = {
     "rejects": (str,),
     "tick": (),
 }
+
+
+# What the session says itself when it tells the watch so; {} is the monitor's name.
+SAID = {"lead": ("leader", "{} leads"), "lost": ("blind", "the session was lost")}
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,8 +83,17 @@ def recorder(out: TextIO, header: Header) -> Record:
     """What writes each input as one line; a line is whole or missing."""
     encode = msgspec.json.Encoder().encode
 
+    broken = False
+
     def write(said: object) -> None:
-        out.write(encode(said).decode() + "\n")
+        nonlocal broken
+        if broken:
+            return
+        try:
+            out.write(encode(said).decode() + "\n")
+        except OSError as fault:  # watching goes on
+            broken = True
+            log.warning("%s is no longer written: %s", out.name, fault.strerror)
 
     write(header)
     return lambda kind, now, said: write((kind, now, *said))
@@ -107,13 +123,17 @@ def replay(path: str, context: RoleContext) -> int:
         rules = header.rules[service]
         context.observers.changed(first_status(row, rules, By(header.monitor, 0, now, wall)))
     for number, line in lines:
-        now = _apply(path, number, line, watch)
+        kind, now = _apply(path, number, line, watch)
+        if kind in SAID:
+            notice, text = SAID[kind]
+            context.observers.noticed(Notice(notice, text.format(header.monitor), wall(now)))
         _tell(watch, header, By(header.monitor, watch.epoch, now, wall), context)
     context.observers.board(board(watch, By(header.monitor, 0, now, wall)))
     return 0
 
 
-def _apply(path: str, number: int, line: bytes, watch: Watch) -> float:
+def _apply(path: str, number: int, line: bytes, watch: Watch) -> tuple[str, float]:
+    """The kind of input and its moment; raises ConfigurationError."""
     match _decode(path, number, line, list[Any]):
         case [str(kind), float() | int() as now, *said] if len(said) == len(INPUTS.get(kind, "-")):
             pass
@@ -125,7 +145,7 @@ def _apply(path: str, number: int, line: bytes, watch: Watch) -> float:
         method(*given, now)
     except (msgspec.ValidationError, KeyError) as fault:
         raise ConfigurationError(f"{path}:{number}: {kind}: {fault}") from None
-    return now
+    return kind, now
 
 
 def _tell(watch: Watch, header: Header, by: By, context: RoleContext) -> None:

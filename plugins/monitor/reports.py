@@ -90,7 +90,7 @@ def _moment(moment: float | None, by: By) -> str | None:
 
 def board(watch: Watch, by: By) -> Board:
     """All services as they stand; `stale` where the monitor is blind."""
-    blind = watch.doubt.blind
+    blind = watch.doubt.blind or watch.unled
     return Board(
         watcher=by.monitor,
         at=by.wall(by.now),

@@ -229,6 +229,8 @@ class Monitor:
         blind_since = self.watch.blind_since
         if not self.watch.leading:
             if self._baton is not None and now - self.incoming.led_at > unled:
+                self.watch.nobody_leads(self.incoming.led_at, now)
+                self._carry_out(now)
                 self.incoming.led_at = now
                 self._baton.put_again()
         elif blind_since is not None and now - blind_since > max(unled, BLIND_AT_LEAST):

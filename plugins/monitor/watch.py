@@ -47,8 +47,9 @@ class Watch:
     """`rows` is the present; `doubt.blind` says why it may be stale.
 
     `leading`: this monitor pings and judges, under `epoch`; else it follows what the leader says.
-    `round`: rounds seen so far, its own and other leaders'.  `monitors`: names whose hello is a
-    monitor's.  `record` is told each input, for a replay.
+    `round`: rounds seen so far, its own and other leaders'.  `unled`: that nobody leads, while it
+    stands by.  `monitors`: names whose hello is a monitor's.  `record` is told each input, for a
+    replay.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Watch:
         self.epoch = 0
         self.round = 0
         self.blind_since: float | None = now
+        self.unled: str | None = None
         self._monitors = frozenset(monitors)
         self._record = record
         self._settle = settle
@@ -133,7 +135,7 @@ class Watch:
     def lead(self, epoch: int, now: float) -> None:
         """From now on it pings and judges; clocks start with its first round."""
         self._note("lead", now, epoch)
-        self._rows.leading, self.epoch = True, epoch
+        self._rows.leading, self.epoch, self.unled = True, epoch, None
         self._rows.each(Row.fresh)
 
     def publishers_blocked(self, reason: str | None, now: float) -> None:
@@ -197,9 +199,21 @@ class Watch:
         if self.leading:
             return
         self._note("other_round", now, ping)
+        if self.unled is not None:
+            self.unled = None
+            self._outputs.append(Said("seeing", "a leader pings again"))
         self.round += 1
         self.pings.sent(ping, self.round, now, trusted=False)
         self._rows.judge_all(Pinged(ping, self.round), now)
+
+    def nobody_leads(self, since: float, now: float) -> None:
+        """A standby has seen no leader's ping since then: what it shows may be old."""
+        if self.leading or self.unled is not None:
+            return
+        self._note("nobody_leads", now, since)
+        self.unled = f"nobody has led for {now - since:.0f} s"
+        if self.doubt.blind is None:
+            self._outputs.append(Said("blind", self.unled))
 
     def extras(self) -> list[tuple[str, int]]:
         """Services with n > 1 live instances, which compete for one queue: n - 1 pings more."""

@@ -22,10 +22,11 @@ class Lines:
 
     def change(self, status: Status) -> None:
         arrow = f"{status.previous} → " if status.previous else ""
-        self._say(f"{status.service}  {arrow}{status.state}  {status.text}")
+        at = datetime.fromisoformat(status.at)
+        self._say(at, f"{status.service}  {arrow}{status.state}  {status.text}")
 
     def notice(self, notice: Notice) -> None:
-        self._say(f"{notice.kind}: {notice.text}")
+        self._say(notice.at, f"{notice.kind}: {notice.text}")
 
     def board(self, board: Board) -> None:
         """Changes are told one by one."""
@@ -33,8 +34,8 @@ class Lines:
     def close(self) -> None:
         """Every line is out already."""
 
-    def _say(self, text: str) -> None:
-        moment = datetime.now().astimezone().strftime("%H:%M:%S.%f")[:-3]
+    def _say(self, at: datetime, text: str) -> None:
+        moment = at.astimezone().strftime("%H:%M:%S.%f")[:-3]
         print(f"{moment}  {printable(text)}", file=self._out, flush=True)
 
 

@@ -185,6 +185,23 @@ def test_an_echo_to_a_ping_sent_while_blind_is_not_timed() -> None:
     assert driven.watch.rows["a"].state is State.UP
 
 
+def test_an_echo_to_a_ping_sent_before_the_last_blindness_ended_is_not_timed() -> None:
+    """The monitor was late itself: three of them would make a service slow."""
+    driven = both_up()
+    pings = [driven.round(now) for now in (1.1, 1.2, 1.3)]
+    driven.watch.loop_late(5.0, 1.4)
+    driven.echo("a", pings[0], 2.0)  # read while blind, and weighed when it sees
+    driven.own(2.1)
+    for ping in pings[1:]:
+        driven.echo("a", ping, 2.2)
+    row = driven.watch.rows["a"]
+    assert (row.state, row.last_echo) == (State.UP, 2.2)
+    assert row.round_trip == pytest.approx(0.01)
+
+    driven.echo("a", driven.round(2.3), 2.33)
+    assert driven.watch.rows["a"].round_trip == pytest.approx(0.03)
+
+
 def test_a_goodbye_is_weighed_when_it_sees_with_the_moment_at_which_it_was_read(
     blind: Driven,
 ) -> None:
@@ -220,6 +237,15 @@ def test_the_newest_of_a_kind_says_what_the_older_ones_said() -> None:
         ("a", Heard("one", ping="last"), 0.6),
     ]
     assert held.take() == []
+
+
+def test_a_survivors_echo_is_held_beside_a_later_one_of_the_same_instance() -> None:
+    held = Held()
+    witness, later = Heard("two", ping="p1", redelivered=True), Heard("two", ping="p2")
+    held.add("a", witness, 0.1)
+    held.add("a", later, 0.2)
+
+    assert held.take() == [("a", witness, 0.1), ("a", later, 0.2)]
 
 
 def test_what_is_held_is_bounded_and_the_oldest_is_let_go() -> None:
@@ -345,3 +371,27 @@ def test_a_session_that_never_sees_says_so_once() -> None:
 
     said = driven.said()
     assert len(said) == 1 and "own ping does not come back" in said[0].text
+
+
+def test_settling_counts_from_the_first_sight_of_a_session() -> None:
+    driven = both_up()
+    driven.watch.lost("gone", 1.2)
+    driven.watch.opened(10.0)
+    driven.ticks(10.05, 13.0)
+    driven.own(13.0)  # 7 s from now
+    driven.ticks(13.05, 19.95)
+    assert not driven.watch.rows["a"].judged
+
+    driven.watch.tick(20.0)
+    assert driven.watch.rows["a"].judged
+
+
+def test_a_later_sight_of_a_session_does_not_make_settling_longer() -> None:
+    driven = Driven()
+    driven.watch.loop_late(5.0, 5.0)
+    driven.own(5.5)
+    driven.ticks(5.55, 6.95)
+    assert not driven.watch.rows["a"].judged
+
+    driven.watch.tick(7.0)
+    assert driven.watch.rows["a"].judged

@@ -12,11 +12,14 @@ from orquestador.events import Health, State
 from .driving import (
     PAIR,
     RULES,
+    SEES_ALL,
     SILENT,
     UP,
+    Driven,
     Watched,
     answering,
     answering_pair,
+    both_up,
     echo,
     extra,
     ping,
@@ -208,3 +211,70 @@ def test_the_last_hundred_words_are_kept() -> None:
 
     assert len(watched.row.words) == WORDS_KEPT
     assert watched.row.words[-1] == f"i{WORDS_KEPT + 9}"
+
+
+@pytest.mark.parametrize("blind_rounds", [0, 40])
+def test_an_instance_that_is_heard_is_not_hung_however_many_rounds_its_echoes_are_behind(
+    blind_rounds: int,
+) -> None:
+    """Pinged each 50 ms it answers after 200 ms, also after rounds that went out blind."""
+    driven = both_up(rules=Rules(every=0.05))
+    for _ in range(blind_rounds):
+        if driven.watch.doubt.blind is None:
+            driven.watch.loop_late(2.0, 1.0)
+        driven.round(1.0, back=False)
+    driven.own(1.0)
+    driven.drain()
+
+    sent = [driven.round(1.0 + number * 0.05) for number in range(4)]
+    for number in range(4, 60):
+        now = 1.0 + number * 0.05
+        sent.append(driven.round(now))
+        driven.answer(sent[number - 4], now)
+        assert set(driven.states().values()) == {State.UP}
+
+    assert not [output for output in driven.drain() if isinstance(output, Changed)]
+
+
+def test_an_echo_of_a_round_long_ago_shows_that_its_instance_is_not_hung() -> None:
+    watched = answering(Rules(every=0.05))
+    for sequence in range(2, 60):
+        watched(sequence * 0.005, ping(sequence))
+    assert live(watched) == []
+
+    assert watched(0.3, echo(20, round_trip=0.2)) == ()
+    assert watched.state == UP and live(watched) == ["one"]
+
+
+def test_rounds_whose_echoes_may_still_be_on_their_way_do_not_make_a_replica_hung() -> None:
+    """Ten rounds go out within what an echo may take."""
+    rules = Rules(replicas=2, every=0.05)
+    watched = answering_pair(rules)
+    for sequence in range(3, 17):
+        watched(1.0 + sequence * 0.05, ping(sequence), echo(sequence))
+        hung = sequence > 2 + rules.down_after + 10
+        assert watched.state == (ONE_OF_TWO if hung else UP)
+    assert watched.state == ONE_OF_TWO
+
+
+def test_a_replica_missing_from_the_start_is_said_at_the_bound_by_time_alone() -> None:
+    driven = Driven(rules=PAIR)
+    driven.echo("a", driven.round(0.1), 0.11)
+    driven.ticks(0.15, 1.05)
+    assert driven.states()["a"] is State.UNKNOWN  # the other may be about to answer
+
+    driven.ticks(1.1, 1.15)
+    row = driven.watch.rows["a"]
+    assert ((row.state, row.reason), row.text) == (ONE_OF_TWO, "1 of 2")
+    assert row.waited is None
+
+
+def test_the_goodbye_of_one_of_two_before_any_was_heard_in_this_session_stops_nothing() -> None:
+    watched = Watched(PAIR, judged=False)
+
+    assert watched(0.1, Goodbye("one")) == ()
+    assert watched.state[0] is State.UNKNOWN
+
+    watched(0.2, ping(1), echo(1, instance="two"))
+    watched(1.3, SEES_ALL)
+    assert watched.changes == [ONE_OF_TWO]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from orquestador_plugins.monitor.evidence import (
     Bounced,
     Changed,
@@ -11,6 +12,8 @@ from orquestador_plugins.monitor.evidence import (
     Effect,
     Goodbye,
     Hello,
+    NoQueue,
+    Pinged,
     Probe,
 )
 from orquestador_plugins.monitor.row import Rules
@@ -147,6 +150,18 @@ def test_a_count_that_nobody_asked_for_is_no_verdict(up: Watched) -> None:
     assert up.state == UP
 
 
+def test_a_queue_that_is_back_with_nobody_else_at_it_is_down_for_that_reason(up: Watched) -> None:
+    up(1.0, NoQueue())
+    assert up.state == (State.DOWN, "not provisioned")
+    incident = up.row.incident
+    up.run(1.05, 1.3)
+    assert len(up.counts) == 1
+
+    up(1.31, Counted(1))
+    assert up.state == NOBODY
+    assert up.row.incident == incident
+
+
 # -- two or more
 
 
@@ -246,6 +261,21 @@ def test_an_echo_of_an_earlier_ping_does_not_end_grace(patient: Watched) -> None
     patient(1.1, echo(2))
 
     assert patient.state == WAITING
+
+
+@pytest.mark.parametrize(("sent_at", "ended"), [(0.95, False), (1.75, True)])
+def test_whether_an_echo_of_another_ping_of_the_round_ends_grace_says_when_that_was_sent(
+    patient: Watched, sent_at: float, ended: bool
+) -> None:
+    """A probe has its round's number, as the ping before the bounce had."""
+    patient(0.9, ping(2))
+    patient.bounce(1.0, consumers=1)
+    patient(1.5, Hello("one"))
+    patient(1.501, Pinged("probe", 2))
+    other = replace(echo(2), ping="other", round_trip=1.8 - sent_at, sent_at=sent_at)
+    patient(1.8, other)
+
+    assert patient.state == (UP if ended else WAITING)
 
 
 def test_grace_is_ended_by_a_count_of_two_and_a_probe_asks_anew(patient: Watched) -> None:
