@@ -60,7 +60,7 @@ def _lasting(written: Written) -> Iterator[_Found]:
 
 
 def _not_of_pings(own: Mapping[str, Any]) -> Iterator[_Found]:
-    """A service holds its last ping as a lease, and its monitor consumes beside it."""
+    """A service holds its last ping as a lease, and who watches it consumes beside it."""
     given = own.get("arguments")
     arguments = given if isinstance(given, Mapping) else {}
     why = "a held ping that expires is lost, and with it the sign of a crash; remove it"
@@ -68,7 +68,7 @@ def _not_of_pings(own: Mapping[str, Any]) -> Iterator[_Found]:
         yield ("message_ttl",), f"not for a queue of pings: {why}"
     if "x-message-ttl" in arguments:
         yield ("arguments", "x-message-ttl"), f"not for a queue of pings: {why}"
-    why = "a monitor consumes it beside the service; remove it"
+    why = "who watches consumes it beside the service; remove it"
     if own.get("single_active"):
         yield ("single_active",), f"not for a queue of pings: {why}"
     if arguments.get("x-single-active-consumer"):
