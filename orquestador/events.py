@@ -161,7 +161,7 @@ def fresh_word() -> str:
 def timestamp(moment: datetime | None = None) -> str:
     """RFC 3339, UTC, milliseconds; now unless told."""
     moment = datetime.now(UTC) if moment is None else moment.astimezone(UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
 
 
 def fitting(details: dict[str, Any] | None) -> dict[str, Any] | None:

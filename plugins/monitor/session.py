@@ -144,11 +144,11 @@ class Monitor:
     def _end(self) -> None:
         """The channels close with the baton held, so that the broker passes it on."""
         self._wire = self.pinger.wire = self.teller.wire = self._baton = None
+        if self._queues is not None:
+            self._queues.close()
         while self._todo:  # observers are told all the same
             self._do(self._todo.popleft(), time.monotonic())
         self._busy = False
-        if self._queues is not None:
-            self._queues.close()
         for task in tuple(self._work):
             task.cancel()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orquestador_plugins.monitor.evidence import Changed, Count, Probe
 from orquestador_plugins.monitor.outputs import Greeted
+from orquestador_plugins.monitor.reports import By, board
 
 from orquestador.events import State
 
@@ -225,3 +226,18 @@ def test_an_echo_of_another_monitors_ping_proves_life_too() -> None:
         driven.ticks(tenth / 10, tenth / 10)
 
     assert driven.states() == {"a": State.UP, "b": State.DOWN}
+
+
+def test_a_standby_without_a_leader_says_once_that_what_it_shows_may_be_old() -> None:
+    driven = standing_by()
+    driven.watch.other_round("theirs", 1.0)
+    driven.drain()
+    driven.watch.nobody_leads(1.0, 4.1)
+    driven.watch.nobody_leads(4.1, 7.2)
+
+    assert [said.text for said in driven.said()] == ["nobody has led for 3 s"]
+    assert board(driven.watch, By.at_present("monitor", 0, 7.2)).blind == "nobody has led for 3 s"
+
+    driven.watch.other_round("theirs again", 8.0)
+    assert [said.kind for said in driven.said()] == ["seeing"]
+    assert board(driven.watch, By.at_present("monitor", 0, 8.1)).blind is None
