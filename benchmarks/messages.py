@@ -72,7 +72,8 @@ def measure(every: str, arguments: argparse.Namespace) -> Counted:
     period = parse(every)
     rounds = max(2, math.ceil(arguments.seconds / period))
     with Stage("messages") as stage, Tap(stage.node.port) as one, Tap(stage.node.port) as many:
-        topology = stage.topology({name: {} for name in names}, ping_every=every)
+        # Statuses are repeated once it has settled; they are no part of a round.
+        topology = stage.topology({name: {} for name in names}, ping_every=every, settle="500ms")
         stage.provision(topology)
         to_many = stage.node.address("%2F", port=many.port)
         for name in names:

@@ -57,13 +57,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """What takes tens of seconds runs on one broker: on RabbitMQ, where there is one."""
     if not rabbitmq.installed() and not os.environ.get(REQUIRED):
         return
-    twice = [
-        item
-        for item in items
-        if item.get_closest_marker("one_broker") and "embedded" in item.callspec.params.values()  # type: ignore[attr-defined]
-    ]
+    twice = [item for item in items if item.get_closest_marker("one_broker") and _on_embedded(item)]
     config.hook.pytest_deselected(items=twice)
     items[:] = [item for item in items if item not in twice]
+
+
+def _on_embedded(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and "embedded" in callspec.params.values()
 
 
 def needs_rabbitmq() -> None:

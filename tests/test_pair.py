@@ -26,7 +26,7 @@ from tests.support.proxy import Proxy
 from tests.support.rabbitmq import PATIENCE, Node
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.broker, pytest.mark.slow]
+pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.one_broker]
 Start = Callable[..., Program]
 PROVISION = ("-m", "orquestador.provision", "--topology")
 RUNNER = str(ROOT / "runner.py")
@@ -256,9 +256,7 @@ def test_a_monitor_that_starts_late_learns_every_status_at_once(site: Site) -> N
     assert all(s["previous"] == s["state"] for s in site.tape.repeats)
 
 
-@pytest.mark.parametrize(
-    "fault", ["killed", pytest.param("frozen", marks=pytest.mark.one_broker), "cut off", "stopped"]
-)
+@pytest.mark.parametrize("fault", ["killed", "frozen", "cut off", "stopped"])
 def test_a_service_that_dies_with_its_leader_is_reported_all_the_same(
     site: Site, node: AnyNode, vhost: str, proxy: Proxy, fault: str
 ) -> None:

@@ -19,7 +19,7 @@ from tests.support.programs import ROOT, MonitorProgram, Program
 from tests.support.proxy import Proxy
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.broker, pytest.mark.slow]
+pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.one_broker]
 RABBITMQ = pytest.mark.skipif(not rabbitmq.installed(), reason="needs rabbitmq-server")
 Start = Callable[..., Program]
 MOCKS = ("mock1", "mock2")
@@ -193,7 +193,6 @@ def test_connections_cut_five_times(start: Start, broker: AnyNode, place: str) -
     assert site.blamed == []
 
 
-@pytest.mark.one_broker
 def test_a_monitor_that_loses_its_connections_alone_blames_nobody(
     start: Start, broker: AnyNode, place: str
 ) -> None:
@@ -228,14 +227,7 @@ def test_a_service_whose_connection_is_cut_is_down_alone_until_it_is_back(
     assert {status["reason"] for status in site.blamed} == {"no consumer"}
 
 
-@pytest.mark.parametrize(
-    "seconds",  # within, about and beyond the heartbeats
-    [
-        4,
-        pytest.param(12, marks=pytest.mark.one_broker),
-        pytest.param(30, marks=pytest.mark.one_broker),
-    ],
-)
+@pytest.mark.parametrize("seconds", [4, 12, 30])  # within, about and beyond the heartbeats
 def test_a_broker_frozen_and_let_go(site: Site, broker: AnyNode, seconds: int) -> None:
     mark = site.monitor.mark
     broker.freeze()
@@ -267,7 +259,6 @@ def test_programs_started_before_their_broker_wait_for_it(
         late.stop()
 
 
-@pytest.mark.one_broker
 def test_a_monitor_frozen_for_longer_than_its_heartbeats_blames_nobody(site: Site) -> None:
     mark = site.monitor.mark
     site.monitor.signal(signal.SIGSTOP)

@@ -51,7 +51,7 @@ def test_a_killed_service_is_seen_and_ends_nothing_else(everything: Program) -> 
     os.kill(pids(everything)["mock2"], signal.SIGKILL)
 
     everything.says("mock2        | ended: SIGKILL")
-    everything.says("SUSPECT → DOWN")
+    everything.says("UP → DOWN")
     assert everything.running
 
 
@@ -80,7 +80,7 @@ def test_a_display_that_is_killed_ends_it_and_is_named(everything: Program) -> N
 
 def test_json_holds_nothing_but_objects(start: Start) -> None:
     program = start(*ALL, "--json")
-    program.says('"state": "UP"')
+    program.says('"state":"UP"')
     program.signal(signal.SIGINT)
 
     assert program.wait() == 0
@@ -115,7 +115,7 @@ def test_a_service_that_fails_by_itself_is_told_at_the_end(start: Start, tmp_pat
     topology = tmp_path / "topology.yaml"
     topology.write_text((ROOT / "topology.yaml").read_text() + "  ana: {role: barista}\n")
     program = start(*ALL, "--json", "--topology", str(topology))
-    program.says('"state": "UP"')
+    program.says('"state":"UP"')
     program.signal(signal.SIGINT)
     program.wait()
 
