@@ -114,7 +114,7 @@ class Row(Struct, frozen=True, gc=False):
     without being whole.  `greeted`: the moment of its last hello.  `counting`: when its consumers
     were asked for, while no answer is here.  `gone`: since when nobody consumes its queue, while
     `grace` runs.  `unseen`: why the monitor is blind for this one alone; `next_count`: when to ask
-    for its consumers again.
+    for its consumers again.  `settles`: when it may be judged again after that blindness.
     """
 
     service: str
@@ -146,6 +146,7 @@ class Row(Struct, frozen=True, gc=False):
     unseen: str | None = None
     next_count: float | None = None
     count_tries: int = 0
+    settles: float | None = None
 
     @property
     def silent_since(self) -> float | None:
@@ -179,6 +180,8 @@ class Row(Struct, frozen=True, gc=False):
             due = self.next_greeting
         if self.next_count is not None:
             due = min(due, self.next_count)
+        if self.settles is not None:
+            due = min(due, self.settles)
         if self.waited is not None:
             due = min(due, self.waited + rules.bound)
         if self.asked and self.clocked:

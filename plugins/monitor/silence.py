@@ -22,6 +22,9 @@ def ticked(row: Row, seen: Tick, now: float, rules: Rules) -> Judged:
     if row.next_greeting is not None and now >= row.next_greeting:
         effects = (Probe(row.service),)
         row = row.greeting_again(row.greetings - 1, now + rules.probe_every)
+    if row.settles is not None and now >= row.settles:
+        row = replace(row.settled(), settles=None)
+        effects = (*effects, Probe(row.service))
     waited: tuple[Effect, ...] = ()
     if row.waited is not None and now - row.waited >= rules.bound:
         row, waited = derived(row, now, rules)

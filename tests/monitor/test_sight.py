@@ -160,3 +160,15 @@ def test_a_new_failover_is_asked_about_as_soon_as_the_first_one(up: Watched) -> 
     up.bounce(30.0, consumers=0)
     up.run(30.05, 30.5)
     assert len(up.counts) == asked + 2
+
+
+def test_a_service_whose_queue_is_back_has_time_to_consume_it_again(up: Watched) -> None:
+    up(1.0, Unseen("its node is down"))
+    up.run(1.05, 1.3)
+    up(1.31, Counted(1))
+    assert up(1.32, Bounced()) == ()
+    assert up.state == UP
+
+    up.run(1.35, 8.4)
+    up.bounce(8.41, consumers=1)
+    assert up.state[0] is State.DOWN
