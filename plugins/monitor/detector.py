@@ -97,6 +97,7 @@ def _after_echo(row: Row, seen: Heard, now: float, rules: Rules) -> Row:
         last_ping=seen.ping or row.last_ping,
         round_trip=seen.round_trip if timed else row.round_trip,
         judged=row.judged or timed,
+        settles=None if timed else row.settles,
         probed=None,
         next_probe=None,
         awaited=awaited,

@@ -16,7 +16,6 @@ from .evidence import Count, Counted, Probe, Sight, Unseen
 from .row import NOT_PROVISIONED, Row, Rules
 
 COUNT_AGAIN, COUNT_AGAIN_CAP = 0.25, 5.0  # seconds, doubling
-RETURNS_WITHIN = 7.0  # seconds: the longest pause between two tries, and an address
 NO_CONSUMER = "no consumer"
 FAILED_OVER = "its queue answers 0 consumers, as one that has just failed over"
 
@@ -36,7 +35,7 @@ def counted(row: Row, seen: Counted, now: float, rules: Rules) -> Judged:
     if row.unseen is not None or asked is None:
         # Its queue is back, its consumers may follow: this count is no verdict, a ping asks anew.
         # Who consumed it may take as long to be back as after a restart of the broker.
-        settles = now + RETURNS_WITHIN if row.unseen is not None else row.settles
+        settles = now + rules.settle if row.unseen is not None else row.settles
         judged = row.judged and row.unseen is None
         row, effects = sees(row)
         row = replace(row, judged=judged, settles=settles)

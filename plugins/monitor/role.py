@@ -44,7 +44,7 @@ async def run(context: RoleContext) -> int:
 
 
 def _settle_memory() -> None:
-    """What is loaded by now stays: looking through it again and again cost a tenth of an echo."""
+    """What is loaded by now stays: the collector need not look through it again and again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)

@@ -36,6 +36,7 @@ class Rules(Struct, frozen=True):
     grace: float = 0.0
     user: str | None = None
     every: float = 1.0
+    settle: float = 7.0
 
     @property
     def bound(self) -> float:
@@ -213,7 +214,9 @@ class Row(Struct, frozen=True, gc=False):
 
     def unsettled(self) -> Row:
         """A new session: not judged before it settles or answers in it."""
-        return replace(self.fresh(), judged=False, unseen=None, count_tries=0, waited=None)
+        return replace(
+            self.fresh(), judged=False, unseen=None, count_tries=0, waited=None, settles=None
+        )
 
     def fresh(self) -> Row:
         """Earlier pings and questions are forgotten, and what their silence had begun.

@@ -37,18 +37,19 @@ def timing(topology: Topology, monitor: Service, addresses: int) -> Timing:
     Raises ConfigurationError where the monitor has no queue for the baton.
     """
     own = monitor.options
+    settle = own.get("settle", CAP + SETTLE_FOR_ADDRESS * addresses)
     return Timing(
         ping_every=own.get("ping_every", PING_EVERY),
         echo_within=own.get("echo_within", ECHO_WITHIN),
         probe_every=own.get("probe_every", PROBE_EVERY),
-        settle=own.get("settle", CAP + SETTLE_FOR_ADDRESS * addresses),
+        settle=settle,
         renew_every=own.get("renew_every", RENEW_EVERY),
         leader=_leader(topology, monitor),
-        rules={service.name: _rules(service.options, own) for service in topology.watched},
+        rules={service.name: _rules(service.options, own, settle) for service in topology.watched},
     )
 
 
-def _rules(entry: Mapping[str, Any], own: Mapping[str, Any]) -> Rules:
+def _rules(entry: Mapping[str, Any], own: Mapping[str, Any], settle: float) -> Rules:
     return Rules(
         echo_within=entry.get("echo_within", own.get("echo_within", ECHO_WITHIN)),
         down_after=entry.get("down_after", own.get("down_after", DOWN_AFTER)),
@@ -58,6 +59,7 @@ def _rules(entry: Mapping[str, Any], own: Mapping[str, Any]) -> Rules:
         grace=entry.get("grace", own.get("grace", 0.0)),
         user=entry.get("user"),
         every=own.get("ping_every", PING_EVERY),
+        settle=settle,
     )
 
 

@@ -162,6 +162,16 @@ def test_a_new_failover_is_asked_about_as_soon_as_the_first_one(up: Watched) -> 
     assert len(up.counts) == asked + 2
 
 
+def test_the_time_to_consume_again_ends_with_an_echo_and_with_the_session(up: Watched) -> None:
+    up(1.0, Unseen("its node is down"))
+    up.run(1.05, 1.3)
+    up(1.31, Counted(1))
+    assert up.row.unsettled().settles is None
+
+    up(2.0, ping(2), echo(2))
+    assert up.row.judged and up.row.settles is None
+
+
 def test_a_service_whose_queue_is_back_has_time_to_consume_it_again(up: Watched) -> None:
     up(1.0, Unseen("its node is down"))
     up.run(1.05, 1.3)
