@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from functools import partial
-from typing import Any
 
 from orquestador import (
     BrokerError,
@@ -28,6 +28,7 @@ from orquestador import (
 )
 from orquestador.topology.model import ping_queue
 
+from .parts import Parts
 from .watch import Watch
 
 AT_ONCE = 8  # channels that ask or declare side by side
@@ -62,10 +63,9 @@ class PingQueues:
         self._consuming: list[Channel] = []
         self._free: list[Channel] = []
         self._barred = barred
-        self._closed = False
         self._places = asyncio.Semaphore(AT_ONCE)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._amiss = set(barred)
+        self._parts = Parts(self._fail)
+        self._amiss: set[str] = set()
 
     async def make_sure(self) -> None:
         """Declare each, or look whether it is there; one bad queue costs the others nothing."""
@@ -81,30 +81,29 @@ class PingQueues:
             channel = await self._connection.channel()
             channel.lost.add_done_callback(self._on_lost)
             self._consuming.append(channel)
-        for service in self._amiss:  # as it was when the session began: asked again
+        apart = self._amiss | self._barred
+        for service in apart:  # as it was when the session began, or before: asked again
             self.count(service)
-        await _side_by_side([n for n in self._names if n not in self._amiss], self._begin)
+        await _side_by_side([name for name in self._names if name not in apart], self._begin)
 
     def count(self, service: str) -> None:
         """Ask for its consumers; where we do not consume it ourselves, begin to."""
-        self._start(self._count(service))
+        self._parts.start(self._count(service))
 
     def returned(self, service: str) -> None:
         """A probe came back unrouted: no verdict either, the queue is asked for."""
-        self._start(self._look_for_bindings(service))
+        self._parts.start(self._look_for_bindings(service))
 
     def suspected(self, service: str) -> None:
         """A round that its queue is not bound to is not returned, as our own queue takes it.
 
         Of many suspects at once the binding is not the reason.
         """
-        if self._declares and len(self._tasks) < AT_ONCE:
-            self._start(self._bind(service))
+        if self._declares and len(self._parts) < AT_ONCE:
+            self._parts.start(self._bind_again(service))
 
     def close(self) -> None:
-        self._closed = True
-        for task in tuple(self._tasks):
-            task.cancel()
+        self._parts.close()
 
     # -- making sure
 
@@ -119,8 +118,7 @@ class PingQueues:
         except Conflict as fault:
             self._warn(service, f"the queue of {service} is used as it is: {fault}")
             channel = await self._connection.channel()
-            for binding in queue.bindings:
-                await channel.bind(queue.name, binding)
+            await _bind(channel, queue)
         except (NotFound, Locked, Refused):
             self._amiss.add(service)
             channel = await self._connection.channel()
@@ -163,7 +161,7 @@ class PingQueues:
                 channel.lost.add_done_callback(lambda _lost: self._on_cancelled(service))
 
     def _on_bounce(self, service: str, _ping: Delivery) -> None:
-        if self._closed:
+        if self._parts.closed:
             return
         now = time.monotonic()
         self._watch.bounced(service, now)
@@ -176,9 +174,8 @@ class PingQueues:
         self.count(service)
 
     def _on_lost(self, lost: asyncio.Future[Exception]) -> None:
-        if not self.lost.done():
-            fault = lost.result()  # a 403, say, is nothing for a person here: as any loss
-            self.lost.set_result(Lost(str(fault)) if isinstance(fault, BrokerError) else fault)
+        fault = lost.result()  # a 403, say, is nothing for a person here: as any loss
+        self._fail(Lost(str(fault)) if isinstance(fault, BrokerError) else fault)
 
     # -- questions
 
@@ -201,23 +198,20 @@ class PingQueues:
         try:
             await self._consumers(service)
             if self._declares:
-                channel = await self._connection.channel()
-                await declare(channel, self._topology, [self._queue(service)])
-                await channel.close()
+                await self._bind(service)
                 self._warn(service, f"the queue of {service} was not bound")
         except BrokerError as fault:
             self._report(service, fault)
 
+    async def _bind_again(self, service: str) -> None:
+        with suppress(BrokerError):  # its probes find out what is amiss
+            await self._bind(service)
+
     async def _bind(self, service: str) -> None:
-        queue = self._queue(service)
-        try:
-            async with self._places:
-                channel = await self._connection.channel()
-                for binding in queue.bindings:
-                    await channel.bind(queue.name, binding)
-                await channel.close()
-        except BrokerError:
-            pass  # its probes find out what is amiss
+        async with self._places:
+            channel = await self._connection.channel()
+            await _bind(channel, self._queue(service))
+            await channel.close()
 
     async def _consumers(self, service: str) -> int:
         async with self._places:
@@ -228,7 +222,7 @@ class PingQueues:
 
     def _report(self, service: str, fault: BrokerError) -> None:
         """No queue is a verdict; anything else says that nobody can know."""
-        if self._closed or self._connection.lost.done():
+        if self._parts.closed or self._connection.lost.done():
             return
         now = time.monotonic()
         if isinstance(fault, NotFound) and "no queue" in str(fault):
@@ -240,22 +234,14 @@ class PingQueues:
     def _queue(self, service: str) -> Queue:
         return self._topology.queues[ping_queue(service)]
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        if self._closed:
-            work.close()
-            return
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._on_done)
-
-    def _on_done(self, task: asyncio.Task[None]) -> None:
-        """What it raises beside a broker's no is a defect, and ends the session as that."""
-        self._tasks.discard(task)
-        if task.cancelled() or self.lost.done():
-            return
-        fault = task.exception()
-        if isinstance(fault, Exception):
+    def _fail(self, fault: Exception) -> None:
+        if not self.lost.done():
             self.lost.set_result(fault)
+
+
+async def _bind(channel: Channel, queue: Queue) -> None:
+    for binding in queue.bindings:
+        await channel.bind(queue.name, binding)
 
 
 async def _side_by_side(

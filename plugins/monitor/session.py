@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import TextIO
 
 from orquestador import BrokerError, Delivery, Lost, RoleContext, ended, keep
 from orquestador.events import Echo, Health, State, timestamp
@@ -21,6 +21,7 @@ from .baton import Baton
 from .evidence import Changed, Count, Probe
 from .incoming import Incoming
 from .outputs import Greeted, Output, RoundDue, Said, Told
+from .parts import Parts
 from .ping_queues import PingQueues
 from .pinging import Pinger, next_epoch
 from .recording import Header, recorder, watch_of
@@ -77,7 +78,7 @@ class Monitor:
         self._established: Callable[[], None] | None = None
         self._blocked = asyncio.Event()
         self._beat_due = self._round_due = self._own_due = now
-        self._work: set[asyncio.Task[None]] = set()
+        self._parts = Parts(self._fail)
         self._todo: deque[Output] = deque()
         self._busy = self._probed = False
         self._dirty = True
@@ -104,6 +105,7 @@ class Monitor:
         """Connect and work until the stop; raises what was lost."""
         async with AsyncExitStack() as stack:
             self._over = asyncio.get_running_loop().create_future()
+            self._parts = Parts(self._fail)
             self._blocked.clear()
             wire = await connect(stack, self.context, self._on_delivery)
             wire.publishing.on_blocked = self._on_blocked
@@ -132,13 +134,13 @@ class Monitor:
         self._round_due = now + self.timing.ping_every
         self.incoming.begin(now)
         self.watch.opened(now)
-        self._start(self._beat())
+        self._parts.start(self._beat())
         self.pinger.own(now)
         if self.once:
             self.watch.lead(0, now)
         else:
             self._hello()
-            self._start(self._stand())
+            self._parts.start(self._stand())
         self._carry_out(now)
 
     def _end(self) -> None:
@@ -149,8 +151,7 @@ class Monitor:
         while self._todo:  # observers are told all the same
             self._do(self._todo.popleft(), time.monotonic())
         self._busy = False
-        for task in tuple(self._work):
-            task.cancel()
+        self._parts.close()
 
     async def _stand(self) -> None:
         """Wait in line for the lead, then keep it."""
@@ -172,14 +173,13 @@ class Monitor:
         if not self._blocked.is_set():
             self._send_round(now)
         self.teller.say(Said("leader", f"{self.context.service.name} leads"))
-        self._start(self._queues.consume())
-        self._start(self.teller.repeat())
+        self._parts.start(self._queues.consume())
+        self._parts.start(self.teller.repeat())
         self._carry_out(now)
 
     def _deposed(self, by: str) -> None:
         """The end of the session is the only way to stand down."""
-        if not self._over.done():
-            self._over.set_result(Lost(by))
+        self._fail(Lost(by))
 
     # -- the clock
 
@@ -281,7 +281,7 @@ class Monitor:
             case Told():
                 self.teller.told(output)
             case Greeted() if self.watch.leading and not self.once:
-                self._start(self.teller.repeat())
+                self._parts.start(self.teller.repeat())
             case Said() if not self.once:
                 self.teller.say(output)
 
@@ -290,8 +290,7 @@ class Monitor:
         try:
             work()
         except Exception as defect:
-            if not self._over.done():
-                self._over.set_result(defect)
+            self._fail(defect)
 
     def _hello(self) -> None:
         """As a service says it: whoever leads repeats every status for us."""
@@ -322,21 +321,10 @@ class Monitor:
 
     # -- the session's parts
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._work.add(task)
-        task.add_done_callback(self._on_done)
-
-    def _on_done(self, task: asyncio.Task[None]) -> None:
+    def _fail(self, fault: Exception) -> None:
         """A defect, or a loss that a part met first, ends the session as what it is."""
-        self._work.discard(task)
-        if task.cancelled() or self._over.done():
-            return
-        fault = task.exception()
-        if fault is not None:
-            self._over.set_result(
-                fault if isinstance(fault, Exception) else RuntimeError(f"{fault!r}")
-            )
+        if not self._over.done():
+            self._over.set_result(fault)
 
     def _on_blocked(self, reason: str | None) -> None:
         now = time.monotonic()
@@ -357,7 +345,7 @@ class Monitor:
         if self._wire is not None and self.sees:
             self.watch.refused(now)
             self._own_due = now + self.timing.probe_every
-            self._start(self._wire.change_channel())
+            self._parts.start(self._wire.change_channel())
             self._carry_out(now)
 
     def _on_lost(self, fault: BrokerError) -> None:
