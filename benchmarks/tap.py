@@ -5,20 +5,18 @@ Bytes are those of AMQP's frames: TCP, IP and TLS come on top.
 
 from __future__ import annotations
 
-import selectors
 import socket
 import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import Lock, Thread
+from threading import Lock
 
 from pamqp import commands, frame
 
 from benchmarks.bare import HEAD, METHOD
+from tests.support.proxy import Proxy
 
 GREETING = 8  # bytes before a client's first frame
-READ = 1 << 16
 FRAME_HEARTBEAT = 8
 ALL = "bytes"
 """The key of everything in `sizes`."""
@@ -92,79 +90,30 @@ def _event(exchange: str | None, key: str | None) -> str:
     return (key or "").partition(".")[0] if exchange == "events" else "baton"
 
 
-class Tap:
-    """Listens on a free loopback port and passes bytes on to `port`.  A context manager.
+class Tap(Proxy):
+    """A proxy before the broker that counts what passes.
 
-    `last_ping`: the moment at which a ping to all passed; `connections`: how many were made.
+    `last_ping`: the moment at which a ping to all passed.
     """
 
     def __init__(self, port: int) -> None:
-        self._target = ("127.0.0.1", port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
         self.last_ping = 0.0
-        self.connections = 0
         self._counts = Counts()
-        self._lock = Lock()
-        self._peers: dict[socket.socket, tuple[socket.socket, Stream]] = {}
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._listener, selectors.EVENT_READ)
-        self._wake, self._woken = socket.socketpair()
-        self._selector.register(self._woken, selectors.EVENT_READ)
-        self._thread = Thread(target=self._serve, daemon=True)
-        self._thread.start()
+        self._counting = Lock()
+        self._streams: dict[socket.socket, Stream] = {}
+        super().__init__(port, passed=self._count)
 
     def __enter__(self) -> Tap:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._wake.send(b"x")
-        self._thread.join(5)
-        for each in (*self._peers, self._listener, self._wake, self._woken):
-            each.close()
-        self._selector.close()
-
     def counts(self) -> Counts:
         """A copy of this moment's."""
-        with self._lock:
+        with self._counting:
             return self._counts.copy()
 
-    def _serve(self) -> None:
-        while True:
-            for key, _ in self._selector.select():
-                if key.fileobj is self._woken:
-                    return
-                if key.fileobj is self._listener:
-                    self._accept()
-                elif isinstance(key.fileobj, socket.socket) and key.fileobj in self._peers:
-                    self._pass_on(key.fileobj)
-
-    def _accept(self) -> None:
-        client, _ = self._listener.accept()
-        try:
-            broker = socket.create_connection(self._target, 5)
-        except OSError:
-            client.close()
-            return
-        self.connections += 1
-        self._peers[client] = broker, Stream(skip=GREETING)
-        self._peers[broker] = client, Stream()
-        for each in (client, broker):
-            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._selector.register(each, selectors.EVENT_READ)
-
-    def _pass_on(self, source: socket.socket) -> None:
-        peer, stream = self._peers[source]
-        data = b""
-        with suppress(OSError):
-            data = source.recv(READ)
-            peer.sendall(data)
-        if not data:
-            for each in (source, peer):
-                self._selector.unregister(each)
-                del self._peers[each]
-                each.close()
-            return
-        with self._lock:
-            if self._counts.feed(stream, data):
+    def _count(self, source: socket.socket, from_client: bool, data: bytes) -> None:
+        if source not in self._streams:
+            self._streams[source] = Stream(skip=GREETING) if from_client else Stream()
+        with self._counting:
+            if self._counts.feed(self._streams[source], data):
                 self.last_ping = time.monotonic()

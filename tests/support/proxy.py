@@ -5,17 +5,25 @@ from __future__ import annotations
 import selectors
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+
+Passed = Callable[[socket.socket, bool, bytes], None]
 
 
 class Proxy:
-    """Listens on a free loopback port and passes bytes on to `port`.  Use as a context manager."""
+    """Listens on a free loopback port and passes bytes on to `port`.  Use as a context manager.
 
-    def __init__(self, port: int) -> None:
+    `passed(source, from_client, data)`: told what is passed on, on the proxy's thread.
+    """
+
+    def __init__(self, port: int, *, passed: Passed = lambda *_: None) -> None:
+        self._passed = passed
         self._target = ("127.0.0.1", port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._pairs: dict[socket.socket, socket.socket] = {}
+        self._clients: set[socket.socket] = set()
         self._accepting = True
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
@@ -81,7 +89,9 @@ class Proxy:
             return
         with self._lock:
             self._pairs[client], self._pairs[broker] = broker, client
+            self._clients = {each for each in self._clients if each in self._pairs} | {client}
         for each in (client, broker):
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._selector.register(each, selectors.EVENT_READ)
 
     def _pass_on(self, source: socket.socket) -> None:
@@ -93,6 +103,7 @@ class Proxy:
             data = source.recv(65536)
             if data:
                 target.sendall(data)
+                self._passed(source, source in self._clients, data)
                 return
         except OSError:
             pass
