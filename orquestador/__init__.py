@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from orquestador.hooks.registry import Role, RoleContext
     from orquestador.responder.blocking import Responder
     from orquestador.responder.serving import Names, Serving, Told
+    from orquestador.topology.access import Access, Costs, Rate
     from orquestador.topology.model import Binding, Exchange, Queue, Service, Topology
 
 _HOMES = {
@@ -67,11 +68,13 @@ _HOMES = {
     "orquestador.hooks.registry": ("Role", "RoleContext"),
     "orquestador.responder.blocking": ("Responder",),
     "orquestador.responder.serving": ("Names", "Serving", "Told"),
+    "orquestador.topology.access": ("Access", "Costs", "Rate"),
     "orquestador.topology.model": ("Binding", "Exchange", "Queue", "Service", "Topology"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Access",
     "Binding",
     "BrokerError",
     "Bus",
@@ -79,6 +82,7 @@ __all__ = [
     "ConfigurationError",
     "Conflict",
     "Connection",
+    "Costs",
     "Delivery",
     "EventError",
     "Exchange",
@@ -90,6 +94,7 @@ __all__ = [
     "OrquestadorError",
     "Outgoing",
     "Queue",
+    "Rate",
     "Received",
     "Refused",
     "Responder",

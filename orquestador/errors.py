@@ -53,6 +53,13 @@ class Lost(BrokerError):
     """A connection or channel that was open is gone.  Connecting again is the remedy."""
 
 
+class HungUp(Lost):
+    """The broker closed the whole connection over something that was asked of it (5xx).
+
+    Asking the same again would end the same way; what else was under way is not to blame.
+    """
+
+
 class Refused(BrokerError):
     """Credentials, vhost or permission (403, 530 at opening).  A person must act."""
 

@@ -239,7 +239,7 @@ def test_plugins_stand_on_public_names_only() -> None:
         ("orquestador.broker.bus", "from orquestador.responder.serving import Serving"),
         ("orquestador.broker.bus", "from ..responder import serving"),
         ("orquestador.hooks.registry", "from orquestador.run.cli import main"),
-        ("orquestador.provision.apply", "from orquestador.run.arguments import Parser"),
+        ("orquestador.provision.applying", "from orquestador.run.arguments import Parser"),
         (
             "orquestador.wording",
             "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import orquestador.schemas",

@@ -7,7 +7,8 @@ the channel, raising the reason.  Opening connections is `connection.py`'s.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -16,20 +17,16 @@ from pika.adapters.asyncio_connection import AsyncioConnection
 from pika.channel import Channel as RawChannel
 
 from orquestador.broker import faults
+from orquestador.broker.confirms import Confirms
 from orquestador.broker.message import Declared, Delivery, Outgoing
 from orquestador.broker.properties import delivery, properties
-from orquestador.errors import (
-    BrokerError,
-    ConfigurationError,
-    EventError,
-    Lost,
-    NotConfirmed,
-    Unroutable,
-)
+from orquestador.broker.verbatim import Parcel, parcel
+from orquestador.errors import BrokerError, ConfigurationError, Conflict, EventError, Lost
 from orquestador.events import fresh_word
 from orquestador.topology.model import Binding, Exchange, Queue
 
 OnDelivery = Callable[[Delivery], None]
+OnParcel = Callable[[Parcel], None]
 OnCancelled = Callable[[], None]
 CLOSING = (exceptions.ChannelWrongStateError, exceptions.ConnectionWrongStateError)
 
@@ -45,10 +42,7 @@ class Channel:
         self.lost: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
         self._guard = guard
         self._waiting: set[asyncio.Future[Any]] = set()
-        self._unconfirmed: dict[int, asyncio.Future[None]] = {}
-        self._returnable: dict[str, asyncio.Future[None]] = {}
-        self._published = 0
-        self._confirms = False
+        self._confirms = Confirms()
         self._on_cancelled: dict[str, OnCancelled] = {}
         self._raw: RawChannel
 
@@ -69,13 +63,13 @@ class Channel:
         self._raw.add_on_close_callback(
             self._guard(lambda _raw, reason: self._close_with(faults.channel_closed(reason)))
         )
-        self._raw.add_on_return_callback(self._guard(self._on_return))
+        self._raw.add_on_return_callback(self._guard(self._confirms.on_return))
         self._raw.add_on_cancel_callback(self._guard(self._on_cancel))
         await opened
 
     async def select_confirms(self) -> None:
-        await self._call(self._raw.confirm_delivery, self._guard(self._on_confirm))
-        self._confirms = True
+        await self._call(self._raw.confirm_delivery, self._guard(self._confirms.on_confirm))
+        self._confirms.selected = True
 
     async def prefetch(self, count: int) -> None:
         await self._call(self._raw.basic_qos, prefetch_count=count)
@@ -105,13 +99,38 @@ class Channel:
         return Declared(reply.queue, reply.message_count, reply.consumer_count)
 
     async def bind(self, queue: str, binding: Binding) -> None:
-        await self._call(
-            self._raw.queue_bind,
-            queue,
-            binding.exchange,
-            routing_key=binding.key,
-            arguments=dict(binding.arguments),
-        )
+        await self._call(self._raw.queue_bind, queue, **_ends(binding))
+
+    async def unbind(self, queue: str, binding: Binding) -> None:
+        """No fault where there is no such binding, queue or exchange."""
+        await self._call(self._raw.queue_unbind, queue, **_ends(binding))
+
+    async def bind_exchange(self, exchange: str, binding: Binding) -> None:
+        """`exchange` gets what `binding.exchange` routes under the binding's key."""
+        await self._call(self._raw.exchange_bind, exchange, **_ends(binding, "source"))
+
+    async def unbind_exchange(self, exchange: str, binding: Binding) -> None:
+        """No fault where there is no such binding or exchange."""
+        await self._call(self._raw.exchange_unbind, exchange, **_ends(binding, "source"))
+
+    async def delete_queue(
+        self, queue: str, *, if_empty: bool = False, if_unused: bool = False
+    ) -> int:
+        """How many messages went with it; 0, too, where there was none.
+
+        A Conflict where a condition does not hold.  Quorum queues know no condition: RabbitMQ
+        closes the connection over one (HungUp, 540).  Streams ignore `if_empty`.
+        """
+        with _conditions():
+            reply = await self._call(
+                self._raw.queue_delete, queue, if_empty=if_empty, if_unused=if_unused
+            )
+        return int(reply.message_count)
+
+    async def delete_exchange(self, exchange: str, *, if_unused: bool = False) -> None:
+        """No fault where there is none; a Conflict where it is to be unused and has bindings."""
+        with _conditions():
+            await self._call(self._raw.exchange_delete, exchange, if_unused=if_unused)
 
     async def consume(
         self,
@@ -131,11 +150,28 @@ class Channel:
         def deliver(_raw: object, method: Any, given: BasicProperties, body: bytes) -> None:
             on_delivery(delivery(method, given, body))
 
+        gone = on_cancelled or self._lost_queue(queue)
+        return await self._consume(queue, deliver, gone, auto_ack, dict(arguments or {}))
+
+    async def consume_verbatim(self, queue: str, on_parcel: OnParcel) -> str:
+        """As `consume`, on a connection that was opened `verbatim`; for `forward` and `ack`."""
+
+        def deliver(_raw: object, method: Any, given: BasicProperties, body: bytes) -> None:
+            on_parcel(parcel(method, given, body))
+
+        return await self._consume(queue, deliver, self._lost_queue(queue), False, {})
+
+    async def _consume(
+        self,
+        queue: str,
+        deliver: Callable[[object, Any, BasicProperties, bytes], None],
+        on_cancelled: OnCancelled,
+        auto_ack: bool,
+        arguments: dict[str, Any],
+    ) -> str:
         tag = fresh_word()
         # Before the call: the broker's cancel may come together with its consume-ok.
-        self._on_cancelled[tag] = on_cancelled or (
-            lambda: self._close_with(Lost(f"queue {queue!r} was deleted"))
-        )
+        self._on_cancelled[tag] = on_cancelled
         try:
             await self._call(
                 self._raw.basic_consume,
@@ -143,12 +179,15 @@ class Channel:
                 self._guard(deliver),
                 auto_ack=auto_ack,
                 consumer_tag=tag,
-                arguments=dict(arguments or {}),
+                arguments=arguments,
             )
         except BaseException:
             self._on_cancelled.pop(tag, None)
             raise
         return tag
+
+    def _lost_queue(self, queue: str) -> OnCancelled:
+        return lambda: self._close_with(Lost(f"queue {queue!r} was deleted"))
 
     async def cancel(self, tag: str) -> None:
         """Stop a consumer; one that the broker cancelled already is no fault."""
@@ -162,19 +201,44 @@ class Channel:
         It fails with EventError (AMQP cannot carry it), Unroutable (mandatory, and no queue takes
         it), NotConfirmed (basic.nack) or what closed the channel.  Nobody has to wait for it.
         """
+        confirmed = self._publish(
+            message.exchange,
+            message.routing_key,
+            message.body,
+            lambda: properties(message),
+            message.mandatory,
+        )
+        if message.mandatory:
+            self._confirms.returnable(confirmed, message.message_id)
+        return confirmed
+
+    def forward(self, exchange: str, message: Parcel) -> asyncio.Future[None]:
+        """Publish it as it came, under its own routing key, mandatory; for a channel with confirms.
+
+        The future is as that of `publish`.  A return does not tell which one it is of: all that
+        are not confirmed yet fail with Unroutable then.
+        """
+        confirmed = self._publish(
+            exchange, message.routing_key, message.body, lambda: message.properties, True
+        )
+        self._confirms.forwarded(confirmed)
+        return confirmed
+
+    def _publish(
+        self,
+        exchange: str,
+        routing_key: str,
+        body: bytes,
+        given: Callable[[], BasicProperties],
+        mandatory: bool,
+    ) -> asyncio.Future[None]:
         confirmed = self._wait()
         confirmed.add_done_callback(_looked_at)
         if self.lost.done():
             confirmed.set_exception(_copy(self.lost.result()))
             return confirmed
         try:
-            self._raw.basic_publish(
-                message.exchange,
-                message.routing_key,
-                message.body,
-                properties(message),
-                mandatory=message.mandatory,
-            )
+            self._raw.basic_publish(exchange, routing_key, body, given(), mandatory=mandatory)
         except CLOSING as fault:
             confirmed.set_exception(Lost(f"the channel is closing ({type(fault).__name__})"))
             return confirmed
@@ -182,16 +246,7 @@ class Channel:
             text = f"the message cannot be written in AMQP: {faults.unwritable(fault)}"
             confirmed.set_exception(EventError(text))
             return confirmed
-        self._published += 1
-        if not self._confirms:
-            confirmed.set_result(None)
-            return confirmed
-        self._unconfirmed[self._published] = confirmed
-        if message.mandatory:
-            self._returnable[message.message_id] = confirmed
-            confirmed.add_done_callback(
-                lambda _done: self._returnable.pop(message.message_id, None)
-            )
+        self._confirms.sent(confirmed)
         return confirmed
 
     def ack(self, tag: int) -> None:
@@ -237,32 +292,31 @@ class Channel:
         for future in tuple(self._waiting):
             if not future.done():
                 future.set_exception(_copy(fault))
-        self._unconfirmed.clear()
-
-    def _on_confirm(self, frame: Any) -> None:
-        method = frame.method
-        last = method.delivery_tag
-        tags = [t for t in self._unconfirmed if t <= last] if method.multiple else [last]
-        for tag in tags:
-            confirmed = self._unconfirmed.pop(tag, None)
-            if confirmed is None or confirmed.done():
-                continue
-            if method.NAME == "Basic.Nack":
-                confirmed.set_exception(NotConfirmed("the broker refused the message (basic.nack)"))
-            else:
-                confirmed.set_result(None)
-
-    def _on_return(self, _raw: object, method: Any, given: Any, _body: bytes) -> None:
-        """basic.return comes before the confirm of the same message."""
-        confirmed = self._returnable.get(given.message_id or "")
-        if confirmed is not None and not confirmed.done():
-            where = f"exchange {method.exchange!r}, routing key {method.routing_key!r}"
-            confirmed.set_exception(Unroutable(f"no queue takes the message: {where}"))
+        self._confirms.forget()
 
     def _on_cancel(self, frame: Any) -> None:
         on_cancelled = self._on_cancelled.pop(frame.method.consumer_tag, None)
         if on_cancelled is not None:
             on_cancelled()
+
+
+@contextmanager
+def _conditions() -> Iterator[None]:
+    """Over a delete, any 406 is of its conditions; under a long name the text does not say so."""
+    try:
+        yield
+    except Lost as fault:
+        if str(fault).startswith("PRECONDITION_FAILED"):
+            raise Conflict(str(fault)) from None
+        raise
+
+
+def _ends(binding: Binding, source: str = "exchange") -> dict[str, Any]:
+    return {
+        source: binding.exchange,
+        "routing_key": binding.key,
+        "arguments": dict(binding.arguments),
+    }
 
 
 def _settle(future: asyncio.Future[Any], reply: object) -> None:

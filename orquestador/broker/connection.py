@@ -16,8 +16,10 @@ from typing import Any, ParamSpec
 from pika import ConnectionParameters, PlainCredentials, SSLOptions, exceptions
 from pika.adapters.asyncio_connection import AsyncioConnection
 
-from orquestador.broker import faults
+from orquestador.broker import faults, greeting
 from orquestador.broker.channel import Channel
+from orquestador.broker.greeting import Greeting
+from orquestador.broker.verbatim import VerbatimConnection
 from orquestador.errors import BrokerError, ConfigurationError, Lost, Refused, Unreachable
 from orquestador.settings import Address, Settings
 
@@ -51,10 +53,12 @@ class Connection:
         heartbeat: int,
         beside: Connection | None = None,
         random: Random | None = None,
+        verbatim: bool = False,
     ) -> Connection:
         """The first of the shuffled addresses that answers; `name` is shown in the broker's list.
 
         `beside`: its address is tried first, so that what belongs together is lost together.
+        `verbatim`: for `Channel.consume_verbatim` and `forward`, and for no other consuming.
 
         Raises Refused (credentials, vhost), else Unreachable naming every address tried.
         """
@@ -66,7 +70,7 @@ class Connection:
         said: list[BrokerError] = []
         for address in order:
             try:
-                return await cls._open(address, name, heartbeat, patience)
+                return await cls._open(address, name, heartbeat, patience, verbatim)
             except BrokerError as fault:
                 said.append(fault)
         refused = next((fault for fault in said if isinstance(fault, Refused)), None)
@@ -74,7 +78,7 @@ class Connection:
 
     @classmethod
     async def _open(
-        cls, address: Address, name: str, heartbeat: int, patience: float
+        cls, address: Address, name: str, heartbeat: int, patience: float, verbatim: bool
     ) -> Connection:
         self = cls(address)
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -90,7 +94,8 @@ class Connection:
                 opened.set_exception(fault)
 
         parameters = _parameters(address, name, heartbeat, patience)
-        self._raw = AsyncioConnection(
+        adapter = VerbatimConnection if verbatim else AsyncioConnection
+        self._raw = adapter(
             parameters, on_open, on_open_error, self._on_closed, asyncio.get_running_loop()
         )
         self._raw.add_on_connection_blocked_callback(
@@ -109,6 +114,10 @@ class Connection:
             await self.close()
             raise
         return self
+
+    @property
+    def greeting(self) -> Greeting:
+        return greeting.read(self._raw)
 
     async def channel(self, *, confirms: bool = False, prefetch: int = 0) -> Channel:
         """A new channel.  `confirms`: publishes are confirmed; `prefetch`: 0 is no limit."""
@@ -172,13 +181,16 @@ def _parameters(
         heartbeat=heartbeat,
         socket_timeout=patience,
         stack_timeout=patience,
-        ssl_options=SSLOptions(_tls(address), address.host) if address.tls else None,
+        ssl_options=SSLOptions(tls_context(address), address.host) if address.tls else None,
         client_properties={"connection_name": name, "product": "orquestador"},
     )
 
 
-def _tls(address: Address) -> ssl.SSLContext:
-    """Certificates and host names are checked, always."""
+def tls_context(address: Address) -> ssl.SSLContext:
+    """Certificates and host names are checked, always.
+
+    Raises ConfigurationError where a file that the address names cannot be used.
+    """
     try:
         context = ssl.create_default_context(cafile=address.cacertfile)
         if address.certfile:

@@ -5,6 +5,8 @@ Reply codes: https://www.rabbitmq.com/amqp-0-9-1-reference.html#constants.
 
 from __future__ import annotations
 
+import ast
+import re
 import ssl
 from collections.abc import Iterator
 
@@ -15,6 +17,7 @@ from orquestador.broker.message import Outgoing
 from orquestador.errors import (
     BrokerError,
     Conflict,
+    HungUp,
     Locked,
     Lost,
     NotConfirmed,
@@ -32,6 +35,20 @@ BY_CODE: dict[int, type[BrokerError]] = {
     530: Refused,
 }
 
+OVER_A_QUESTION = (503, 530, 540, 541)
+"""Hard errors that one method brought about: command-invalid, not-allowed, not-implemented,
+internal-error."""
+
+NOT_LET_IN = "user or password refused"
+_LIMIT = re.compile(r"(user )?connection limit \(\d+\) is reached")
+"""How RabbitMQ says that a vhost or an account has all the connections it may have: 530 as well."""
+
+_OVER_A_MESSAGE = re.compile(
+    r"PRECONDITION_FAILED - (unknown delivery tag|delivery ack|message size|invalid expiration"
+    r"|consumer timeout)"
+)
+"""How a 406 begins that is about no property of a queue or exchange."""
+
 OUT_OF_TIME = (
     connection_workflow.AMQPConnectorStackTimeout,
     TimeoutError,
@@ -40,26 +57,35 @@ OUT_OF_TIME = (
 
 
 def channel_closed(reason: BaseException | None) -> BrokerError:
-    """Why a channel closed.  A 406 for an expired consumer timeout is not a conflict but a loss."""
+    """Why a channel closed.  A 406 over a message is not a conflict but a loss."""
     if isinstance(reason, exceptions.ChannelClosed):
-        if "user_id property set to" in reason.reply_text:  # a 406 too, yet one of rights
-            return Refused(reason.reply_text)
+        text = _said(reason.reply_text)
+        if "user_id property set to" in text:  # a 406 too, yet one of rights
+            return Refused(text)
         kind = BY_CODE.get(reason.reply_code, Lost)
-        if kind is Conflict and "PRECONDITION_FAILED - inequivalent arg" not in reason.reply_text:
-            kind = Conflict if "invalid arg" in reason.reply_text else Lost
-        return kind(reason.reply_text)
+        if kind is Conflict and _OVER_A_MESSAGE.match(text):
+            kind = Lost
+        return kind(text)
     return connection_closed(reason)
 
 
 def connection_closed(reason: BaseException | None) -> BrokerError:
     """Why an open connection ended."""
     if isinstance(reason, exceptions.ConnectionClosedByBroker):
-        return Lost(f"the broker closed the connection: {reason.reply_text}")
+        kind = HungUp if reason.reply_code in OVER_A_QUESTION else Lost
+        return kind(f"the broker closed the connection: {_said(reason.reply_text)}")
     if isinstance(reason, exceptions.ConnectionClosed):
         return Lost("the connection was closed")
     if isinstance(reason, exceptions.AMQPHeartbeatTimeout):
         return Lost("the broker was silent for two heartbeats")
     return Lost("the connection to the broker broke")
+
+
+def _said(text: str) -> str:
+    """The broker's words.  A text cut at 255 bytes may end within a letter: pika gives its repr."""
+    if not text.startswith(("b'", 'b"')):
+        return text
+    return bytes(ast.literal_eval(text)).decode(errors="ignore")
 
 
 def of_message(fault: BrokerError, message: Outgoing) -> BrokerError | None:
@@ -88,8 +114,10 @@ def not_opened(address: Address, reason: BaseException | None) -> BrokerError:
         if isinstance(
             cause, exceptions.ProbableAuthenticationError | exceptions.AuthenticationError
         ):
-            return Refused(f"{address}: user or password refused")
+            return Refused(f"{address}: {NOT_LET_IN}")
         if isinstance(cause, exceptions.ProbableAccessDeniedError):
+            if reached := _LIMIT.search(str(cause)):
+                return Refused(f"{address}: {reached[0]}")
             return Refused(f"{address}: no vhost {address.vhost!r}, or no access to it")
         if isinstance(cause, exceptions.ConnectionClosed) and cause.reply_code in (403, 530):
             return Refused(f"{address}: {cause.reply_text}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
 from orquestador.errors import ConfigurationError, UnknownName
+from orquestador.topology.access import Costs
 from orquestador.topology.vocabulary import RoleTerms, Vocabulary
 from orquestador.wording import did_you_mean
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from orquestador.hooks.observers import Observers
     from orquestador.settings import Settings
+    from orquestador.topology.access import Access
     from orquestador.topology.model import Service, Topology
 
 Respond = Callable[..., Any]
@@ -57,7 +59,10 @@ class Role:
     own.  `takes_responder`: its services may name a `responder`.  `standalone`: runs without a
     service, a topology file and a broker.  `display`: it is what a person looks at (`--all` gives
     it the terminal).  `serves_broker`: it is a broker, for `--all` where no address is given: it
-    takes `--listen HOST:PORT`, and its first line begins with its address.
+    takes `--listen HOST:PORT`, and its first line begins with its address.  `access(topology,
+    service)`: what its process does on the broker beyond what the file says of the service, for
+    `provision export permissions`.  `costs(topology, service)`: the connections and messages of one
+    process, for `limits`.
     """
 
     name: str
@@ -69,6 +74,8 @@ class Role:
     standalone: bool = False
     display: bool = False
     serves_broker: bool = False
+    access: Callable[[Topology, Service], Access] | None = None
+    costs: Callable[[Topology, Service], Costs] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +137,16 @@ class Registry:
             text = f"responder {name!r} of plugin {found.plugin!r} cannot be made"
             raise ConfigurationError(f"{text}: {type(fault).__name__}: {fault}") from None
         return respond
+
+    @property
+    def accesses(self) -> Mapping[str, Callable[[Topology, Service], Access]]:
+        """By role: what it adds to what the file says of a service."""
+        return {role.name: role.access for role in self.roles.values() if role.access}
+
+    def costs(self, topology: Topology, service: Service) -> Costs:
+        """Of one process of the service; one connection where its role does not say."""
+        role = self.roles.get(service.role)
+        return role.costs(topology, service) if role and role.costs else Costs()
 
     def vocabulary(self) -> Vocabulary:
         """What a topology file may say, as plain data for its loading."""

@@ -1,6 +1,6 @@
 """What provisioning did, thing by thing, and the exit code that follows.
 
-Doing it is `apply.py`'s; printing it, the command line's.
+Doing it is `applying.py`'s; printing it, the command line's.
 """
 
 from __future__ import annotations
@@ -13,20 +13,27 @@ from enum import StrEnum
 
 class Result(StrEnum):
     CREATED = "created"
+    RECREATED = "recreated"
+    MIGRATED = "migrated"
+    REMOVED = "removed"
     THERE = "already there"
-    BOUND = "bound"
+    BOUND = "bound"  # whether it was before, nobody can say
+    UNBOUND = "unbound"  # likewise
+    LEFT = "left"  # as the plan said
+    NOT_REMOVED = "not removed"  # which the plan had said it would be
     CONFLICT = "conflict"
     REFUSED = "refused"
     FAILED = "failed"
 
 
-DONE = (Result.CREATED, Result.THERE, Result.BOUND)
-FAULTS = (Result.CONFLICT, Result.REFUSED, Result.FAILED)
+CHANGED = (Result.CREATED, Result.RECREATED, Result.MIGRATED, Result.REMOVED)
+DONE = (*CHANGED, Result.THERE, Result.BOUND, Result.UNBOUND)
+FAULTS = (Result.NOT_REMOVED, Result.CONFLICT, Result.REFUSED, Result.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One exchange, queue or binding.  `text`: the broker's reason, where there is one."""
+    """One exchange, queue or binding.  `text`: the reason, or what there is to know beside it."""
 
     kind: str
     name: str
@@ -44,10 +51,10 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     faults = sum(counts[fault] for fault in FAULTS)
     words = [f"{counts[result]} {result}" for result in Result if counts[result]]
     if faults:
-        applied = "partly" if faults < len(outcomes) else "nothing"
+        applied = "partly" if any(counts[done] for done in DONE) else "nothing"
         return f"{applied} applied: {', '.join(words)}"
-    if not counts[Result.CREATED]:
-        return f"nothing changed: {', '.join(words)}"
+    if not any(counts[changed] for changed in CHANGED):
+        return ": ".join(["nothing changed", *filter(None, [", ".join(words)])])
     return ", ".join(words)
 
 
@@ -59,3 +66,8 @@ def exit_code(outcomes: Sequence[Outcome]) -> int:
     if Result.REFUSED in results and not results & set(DONE):
         return 77
     return 3 if results & set(FAULTS) else 0
+
+
+def counted(number: int, what: str) -> str:
+    """ "1 message", "1,200 messages"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

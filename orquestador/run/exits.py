@@ -20,6 +20,7 @@ from orquestador.errors import (
 )
 
 DONE = 0
+PARTLY = 3
 CONFLICT = 4
 USAGE = 64
 UNAVAILABLE = 69

@@ -1,7 +1,7 @@
 """The keys of a queue that become AMQP arguments: under which name, for which types of queue.
 
 Source: `queue_arguments` and `capabilities` in RabbitMQ's rabbit_classic_queue, rabbit_quorum_queue
-and rabbit_stream_queue (3.10 to 4.0).  Whether a file uses them rightly is `check.py`'s.
+and rabbit_stream_queue (3.10 to 4.3).  Whether a file uses them rightly is `queues.py`'s.
 """
 
 from collections.abc import Mapping
@@ -40,13 +40,28 @@ DURATIONS = ("expires", "message_ttl")
 OURS = {term.argument: key for key, term in TERMS.items()} | {DEAD_LETTER_KEY: "dead_letter"}
 """AMQP arguments that the file writes as keys."""
 
-OTHERS = (
-    "x-queue-mode", "x-queue-version", "x-queue-master-locator", "x-queue-leader-locator",
-    "x-dead-letter-strategy", "x-quorum-initial-group-size", "x-quorum-target-group-size",
-    "x-max-in-memory-length", "x-max-in-memory-bytes", "x-max-age", "x-initial-cluster-size",
-    "x-stream-max-segment-size-bytes", "x-stream-filter-size-bytes", "x-consumer-timeout",
-)  # fmt: skip
-"""Those that brokers know besides, for `arguments:`."""
+OTHERS = {
+    "x-queue-mode": (CLASSIC,),
+    "x-queue-version": (CLASSIC,),
+    "x-queue-master-locator": (CLASSIC,),
+    "x-queue-leader-locator": (CLASSIC, QUORUM, STREAM),
+    "x-consumer-timeout": (CLASSIC, QUORUM, STREAM),
+    "x-consumer-disconnected-timeout": (QUORUM,),
+    "x-dead-letter-strategy": (QUORUM,),
+    "x-delayed-retry-type": (QUORUM,),
+    "x-delayed-retry-min": (QUORUM,),
+    "x-delayed-retry-max": (QUORUM,),
+    "x-quorum-initial-group-size": (QUORUM,),
+    "x-quorum-target-group-size": (QUORUM,),
+    "x-max-in-memory-length": (QUORUM,),
+    "x-max-in-memory-bytes": (QUORUM,),
+    "x-max-age": (STREAM,),
+    "x-initial-cluster-size": (STREAM,),
+    "x-stream-max-segment-size-bytes": (STREAM,),
+    "x-stream-filter-size-bytes": (STREAM,),
+}
+"""Those that RabbitMQ knows besides, for `arguments:`, and the types of queue that take them in any
+version.  What they may be is the schema's."""
 
 
 def takes(kind: str, key: str, value: Any) -> bool:
@@ -56,6 +71,11 @@ def takes(kind: str, key: str, value: Any) -> bool:
     if key == "overflow" and value == "reject-publish-dlx":
         return kind == CLASSIC
     return key not in TERMS or kind in TERMS[key].types
+
+
+def takes_argument(kind: str, name: str) -> bool:
+    """The same for a name under `arguments:`; what only a plugin knows is taken by any."""
+    return name not in OTHERS or kind in OTHERS[name]
 
 
 def milliseconds(duration: str) -> int:

@@ -1,105 +1,59 @@
 """Cross references of a draft: what names what, and what the protocol needs.
 
-What one value may look like is the schema's, names are `names.py`'s, single queues `queues.py`'s,
-services' options `options.py`'s.  A role's queue is judged once, as written, not once a service.
+What one value may look like is the schema's, services' options are `options.py`'s; one subject a
+module: `names.py`, `exchanges.py`, `queues.py`, `bindings.py`, `absent.py`.  A role's queue is
+judged once, as written, not once a service.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from orquestador.errors import Fault
 from orquestador.nodes import Place
-from orquestador.topology import names, queues
-from orquestador.topology.arguments import ALTERNATE
-from orquestador.topology.expand import Draft, Written, predeclared
+from orquestador.topology import absent, bindings, exchanges, names, queues, references
+from orquestador.topology.expand import Draft
 from orquestador.topology.model import ALL, EVENTS, HEARTBEAT
 from orquestador.wording import did_you_mean
-
-_MATCHES = ("all", "any", "all-with-x", "any-with-x")
 
 
 def faults(draft: Draft) -> Iterator[Fault]:
     """All of them, in no order."""
     yield from names.faults(draft)
+    yield from exchanges.faults(draft)
     yield from queues.faults(draft)
-    yield from _defaults(draft)
-    yield from _exchanges(draft)
-    for written in draft.written:
-        yield from _queue(draft, written)
+    yield from bindings.faults(draft)
+    yield from absent.faults(draft)
+    for place, exchange in _named(draft):
+        yield from references.faults_of_target(draft, place, exchange)
+    yield from _publishers(draft)
     yield from _lost_letters(draft)
     yield from _protocol(draft)
 
 
-def _defaults(draft: Draft) -> Iterator[Fault]:
-    for place in (
-        ("defaults", "exchanges", "alternate"),
-        ("defaults", "queues", "dead_letter", "exchange"),
-    ):
-        yield from _reference(draft, place, draft.document.at(place))
-
-
-def _exchanges(draft: Draft) -> Iterator[Fault]:
+def _named(draft: Draft) -> Iterator[tuple[Place, Any]]:
+    """Where an exchange is named, but for bindings."""
+    for defaults in (("exchanges", "alternate"), ("queues", "dead_letter", "exchange")):
+        yield ("defaults", *defaults), draft.document.at(("defaults", *defaults))
     for name, terms in draft.exchanges.items():
-        place = ("exchanges", name)
-        if ALTERNATE in (terms.get("arguments") or {}):
-            text = "has a key of its own in this file: alternate"
-            yield draft.document.fault((*place, "arguments", ALTERNATE), text)
-        if (*place, "alternate") in draft.document.lines:
-            yield from _reference(draft, (*place, "alternate"), terms.get("alternate"))
+        place = ("exchanges", name, "alternate")
+        if place in draft.document.lines:  # else it is the default, which is named once
+            yield place, terms.get("alternate")
+    for written in draft.written:
+        letter = written.own.get("dead_letter") or {}
+        yield (*written.place, "dead_letter", "exchange"), letter.get("exchange")
 
 
-def _queue(draft: Draft, written: Written) -> Iterator[Fault]:
-    letter = written.own.get("dead_letter") or {}
-    yield from _reference(
-        draft, (*written.place, "dead_letter", "exchange"), letter.get("exchange")
-    )
-    for position, binding in enumerate(written.own.get("bindings", ())):
-        yield from _binding(draft, (*written.place, "bindings", position), binding or {})
-
-
-def _reference(draft: Draft, place: Place, exchange: Any) -> Iterator[Fault]:
-    """A fault if it names an exchange that is neither declared nor the broker's own."""
-    if not isinstance(exchange, str) or predeclared(exchange) or exchange in draft.exchanges:
-        return
-    if draft.sound(("exchanges",)):
-        meant = did_you_mean(exchange, draft.exchanges)
-        yield draft.document.fault(place, f"{exchange!r} is not declared{meant}")
-
-
-def _binding(draft: Draft, place: Place, binding: Mapping[str, Any]) -> Iterator[Fault]:
-    fault = draft.document.fault
-    exchange, key = binding.get("exchange"), binding.get("key") or ""
-    arguments = binding.get("arguments") or {}
-    if exchange == "":
-        text = "every queue is bound to the default exchange under its own name already; remove it"
-        yield fault((*place, "exchange"), text)
-        return
-    yield from _reference(draft, (*place, "exchange"), exchange)
-    kind = _type_of(draft, exchange)
-    if kind == "direct" and {"*", "#"} & set(key.split(".")):
-        text = f"{key!r} is no pattern for a direct exchange; give {exchange!r} the type topic"
-        yield fault((*place, "key"), text)
-    if arguments and kind not in (None, "headers"):
-        text = f"only headers exchanges look at arguments, and {exchange!r} is of type {kind}"
-        yield fault((*place, "arguments"), text)
-    match = arguments.get("x-match") or "all"
-    if kind == "headers" and match not in _MATCHES:
-        meant = did_you_mean(str(match), _MATCHES)
-        text = f"is {match!r}, not one of {', '.join(_MATCHES)}{meant}"
-        yield fault((*place, "arguments", "x-match"), text)
-
-
-def _type_of(draft: Draft, exchange: str | None) -> str | None:
-    """None: not known, or not to be relied upon."""
-    if exchange in ("amq.headers", "amq.match"):
-        return "headers"
-    if exchange is None or exchange not in draft.exchanges:
-        return None
-    if not draft.sound(("exchanges", exchange), "type"):
-        return None
-    return str(draft.exchanges[exchange].get("type", "direct"))
+def _publishers(draft: Draft) -> Iterator[Fault]:
+    for section, entries in (("roles", draft.roles), ("services", draft.services)):
+        for name, entry in entries.items():
+            for position, exchange in enumerate((entry or {}).get("publishes") or ()):
+                place = (section, name, "publishes", position)
+                yield from references.faults_of_target(draft, place, exchange)
+                if references.internal(draft, exchange):
+                    text = f"{exchange!r} is internal: it takes no messages from publishers"
+                    yield draft.document.fault(place, text)
 
 
 def _lost_letters(draft: Draft) -> Iterator[Fault]:
@@ -128,3 +82,6 @@ def _protocol(draft: Draft) -> Iterator[Fault]:
         if name not in draft.exchanges:
             text = f"{name!r} is missing; watched services need {name}: {{type: topic}}"
             yield draft.document.fault(("exchanges",), text)
+        elif references.internal(draft, name):
+            text = f"pings and echoes are published to {name!r}, which can't be internal"
+            yield draft.document.fault(("exchanges", name, "internal"), text)

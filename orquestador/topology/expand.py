@@ -55,7 +55,10 @@ class Concrete:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """`unsound`: the places that have a fault already, so that nothing is concluded from them."""
+    """`absent`, `limits`: the sections as they stand.  `known`: the file's `known_arguments`.
+
+    `unsound`: the places that have a fault already, so that nothing is concluded from them.
+    """
 
     document: Document
     vhost: str | None
@@ -66,6 +69,9 @@ class Draft:
     written: tuple[Written, ...]
     queues: tuple[Concrete, ...]
     owned: Mapping[str, tuple[str, ...]]
+    absent: Mapping[str, Any]
+    limits: Mapping[str, int]
+    known: frozenset[str]
     unsound: frozenset[Place]
 
     def sound(self, place: Place, *keys: str) -> bool:
@@ -120,6 +126,9 @@ def draft(document: Document, findings: list[Finding]) -> Draft:
         written,
         queues,
         {owner: tuple(names) for owner, names in owned.items()},
+        _mapping(data, "absent"),
+        _stated(_mapping(data, "limits")),
+        frozenset(name for name in data.get("known_arguments") or () if name is not None),
         frozenset(
             place
             for finding in findings

@@ -1,8 +1,11 @@
-"""The names in a draft: placeholders in their places, no name twice, none too long for the wire."""
+"""The names in a draft: placeholders in their places, no name twice, none too long for the wire.
+
+None that provisioning gives to things of its own, either.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orquestador.errors import Fault
@@ -17,15 +20,22 @@ LONGEST = 255
 UNIQUE_WORD = 32
 """Bytes kept free for what becomes of `{unique}`."""
 
+MIGRATING = ".migrating"
+LOCK = ".migrating.lock"
+MARKER = "orquestador.migrating"
+"""`--migrate` keeps a queue's messages in `<queue>.migrating`, marks it at an exchange MARKER."""
+
 
 def faults(draft: Draft) -> Iterator[Fault]:
-    for name in draft.exchanges:
-        for found in placeholders(name):
-            text = f"an exchange belongs to no service: {found} means nothing here"
-            yield draft.document.fault(("exchanges", name), text)
+    for name, terms in draft.exchanges.items():
+        for place, text in [((), name), *_of_bindings(terms)]:
+            for found in placeholders(text) if isinstance(text, str) else ():
+                problem = f"an exchange belongs to no service: {found} means nothing here"
+                yield draft.document.fault(("exchanges", name, *place), problem)
     for written in draft.written:
         yield from _placeholders(draft, written)
     yield from _collisions(draft)
+    yield from _reserved(draft)
     yield from _lengths(draft)
 
 
@@ -56,15 +66,19 @@ def _texts(written: Written) -> Iterator[tuple[Place, str]]:
     letter = own.get("dead_letter") or {}
     spots: list[tuple[Place, Any]] = [(("dead_letter", "key"), letter.get("key"))]
     spots += [(("arguments", name), value) for name, value in (own.get("arguments") or {}).items()]
-    for position, binding in enumerate(own.get("bindings", ())):
-        at: Place = ("bindings", position)
-        held = binding or {}
-        spots.append(((*at, "key"), held.get("key")))
-        for name, value in (held.get("arguments") or {}).items():
-            spots.append(((*at, "arguments", name), value))
+    spots += _of_bindings(own)
     for place, value in spots:
         if isinstance(value, str):
             yield (*written.place, *place), value
+
+
+def _of_bindings(holder: Mapping[str, Any]) -> Iterator[tuple[Place, Any]]:
+    for position, binding in enumerate(holder.get("bindings", ())):
+        at: Place = ("bindings", position)
+        held = binding or {}
+        yield (*at, "key"), held.get("key")
+        for name, value in (held.get("arguments") or {}).items():
+            yield (*at, "arguments", name), value
 
 
 def _collisions(draft: Draft) -> Iterator[Fault]:
@@ -81,11 +95,24 @@ def _collisions(draft: Draft) -> Iterator[Fault]:
         yield draft.document.fault(written.place, text)
 
 
+def _reserved(draft: Draft) -> Iterator[Fault]:
+    queues = {concrete.name: concrete.written.place for concrete in draft.queues}
+    exchanges: dict[str, Place] = {name: ("exchanges", name) for name in draft.exchanges}
+    for name, place in (*queues.items(), *exchanges.items()):
+        base = next((name.removesuffix(end) for end in (LOCK, MIGRATING) if name.endswith(end)), "")
+        if base in queues or name == MARKER:
+            yield draft.document.fault(place, "is a name that --migrate uses; choose another")
+
+
 def _lengths(draft: Draft) -> Iterator[Fault]:
     """Once a place, however many services it stands for."""
     long: dict[Place, str] = {}
-    for name in draft.exchanges:
+    for name, terms in draft.exchanges.items():
         _measure(long, ("exchanges", name), draft.prefix + name)
+        for position, binding in enumerate(terms.get("bindings") or ()):
+            _measure(
+                long, ("exchanges", name, "bindings", position, "key"), (binding or {}).get("key")
+            )
     for concrete in draft.queues:
         place = concrete.written.place
         name = concrete.name.replace(UNIQUE, "x" * UNIQUE_WORD)

@@ -1,4 +1,4 @@
-"""What services say beside `role` and `queues`, against what plugins let them say.
+"""What services say beside the keys that all have, against what plugins let them say.
 
 The plugins' schemas check the values; what is known at all, and under which role, is checked here.
 Without a vocabulary only the roles' names are looked at.
@@ -18,7 +18,7 @@ from orquestador.topology.vocabulary import RoleTerms, Vocabulary
 from orquestador.wording import did_you_mean, misfit, nearest
 
 RESPONDER = "responder"
-EVERY = ("role", "queues")
+EVERY = ("role", "queues", "publishes")
 WATCHED = ("replicas", "grace", "user", "echo_within", "down_after")
 
 
@@ -34,7 +34,7 @@ def faults(draft: Draft, vocabulary: Vocabulary | None) -> Iterator[Fault]:
 
 
 def settled(entry: Mapping[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:
-    """What the entry says beside `role` and `queues`; durations, by the schemas, in seconds."""
+    """What the entry says beside EVERY; durations, by the schemas, in seconds."""
     role = vocabulary.roles.get(entry["role"], RoleTerms())
     usual = _properties(role.options).get(RESPONDER, {}).get("default", "")
     responder = vocabulary.responders.get(entry.get(RESPONDER, usual), {})

@@ -14,6 +14,7 @@ from orquestador.topology import arguments
 from orquestador.topology.arguments import CLASSIC, QUORUM
 from orquestador.topology.expand import Draft, Written
 from orquestador.topology.model import UNIQUE, ping_queue
+from orquestador.wording import nearest
 
 _SHAPE = ("type", "exclusive", "durable", "auto_delete")
 
@@ -21,17 +22,22 @@ _SHAPE = ("type", "exclusive", "durable", "auto_delete")
 def faults(draft: Draft) -> Iterator[Fault]:
     for written in draft.written:
         place, own = written.place, written.own
-        found = [*_durations(own), *_arguments(own)]
+        found = [*_durations(own), *_arguments(draft, own), *_kept(own, written.terms)]
         if draft.sound(place, *_SHAPE):
             found += _exclusive(written) if own.get("exclusive") else _lasting(written)
-            found += _not_of_the_type(own, written.terms["type"])
+            found += _not_of_the_type(draft, own, written.terms["type"])
+        if draft.sound(place, "dead_letter", "overflow"):
+            found += _at_least_once(written)
         if written.name.startswith(ping_queue("")):
             found += _not_of_pings(own)
         yield from (draft.document.fault((*place, *key), text) for key, text in found)
     defaults = draft.document.at(("defaults", "queues"))
     if isinstance(defaults, dict):
         place = ("defaults", "queues")
-        found = [*_durations(defaults), *_arguments(defaults)]
+        usual = defaults.get("type") or CLASSIC
+        found = [*_durations(defaults), *_arguments(draft, defaults), *_kept(defaults, defaults)]
+        if draft.sound(place, "type"):
+            found += _arguments_of_other_types(draft, defaults, usual)
         yield from (draft.document.fault((*place, *key), text) for key, text in found)
 
 
@@ -75,7 +81,35 @@ def _not_of_pings(own: Mapping[str, Any]) -> Iterator[_Found]:
         yield ("arguments", "x-single-active-consumer"), f"not for a queue of pings: {why}"
 
 
-def _not_of_the_type(own: Mapping[str, Any], kind: str) -> Iterator[_Found]:
+def _kept(own: Mapping[str, Any], terms: Mapping[str, Any]) -> Iterator[_Found]:
+    if own.get("on_remove") != "retain":
+        return
+    for key in ("exclusive", "auto_delete", "expires"):
+        if terms.get(key):
+            text = (
+                f"contradicts {key}: the broker itself deletes such a queue; remove one of the two"
+            )
+            yield ("on_remove",), text
+            return
+
+
+def _at_least_once(written: Written) -> Iterator[_Found]:
+    """RabbitMQ dead-letters at most once, with no more than a line in its log, where this fails.
+
+    https://www.rabbitmq.com/docs/quorum-queues#activating-at-least-once-dead-lettering
+    """
+    name, terms = "x-dead-letter-strategy", written.terms
+    if (written.own.get("arguments") or {}).get(name) != "at-least-once":
+        return
+    if terms.get("overflow") != "reject-publish" or not terms.get("dead_letter"):
+        text = (
+            "at-least-once needs dead_letter and overflow: reject-publish, else it is at-most-once"
+        )
+        yield ("arguments", name), text
+
+
+def _not_of_the_type(draft: Draft, own: Mapping[str, Any], kind: str) -> Iterator[_Found]:
+    yield from _arguments_of_other_types(draft, own, kind)
     for key, value in own.items():
         if arguments.takes(kind, key, value):
             continue
@@ -85,6 +119,14 @@ def _not_of_the_type(own: Mapping[str, Any], kind: str) -> Iterator[_Found]:
             yield (key,), f"a {kind} queue can't {value}" if kind == QUORUM else _takes_no(kind)
         else:
             yield (key,), _takes_no(kind)
+
+
+def _arguments_of_other_types(draft: Draft, own: Mapping[str, Any], kind: str) -> Iterator[_Found]:
+    given = own.get("arguments")
+    for name in given if isinstance(given, dict) else ():
+        if name not in draft.known and not arguments.takes_argument(kind, name):
+            types = " and ".join(arguments.OTHERS[name])
+            yield ("arguments", name), f"only {types} queues take it, and this is a {kind} one"
 
 
 def _takes_no(kind: str) -> str:
@@ -101,21 +143,22 @@ def _durations(own: Mapping[str, Any]) -> Iterator[_Found]:
             yield (key,), str(error)
 
 
-def _arguments(own: Mapping[str, Any]) -> Iterator[_Found]:
+def _arguments(draft: Draft, own: Mapping[str, Any]) -> Iterator[_Found]:
     given = own.get("arguments")
     for name in given if isinstance(given, dict) else ():
         if name in arguments.OURS:
             text = f"has a key of its own in this file: {arguments.OURS[name]}"
             yield ("arguments", name), text
-        elif near := _misspelt(name):
-            yield ("arguments", name), f"no broker knows it; did you mean {near!r}?"
+        elif name in arguments.OTHERS or name in draft.known:
+            continue
+        elif draft.sound(("known_arguments",)):
+            yield ("arguments", name), _unknown(name, draft.known)
 
 
-def _misspelt(name: str) -> str | None:
-    """The argument it nearly is: brokers accept a misspelt one and ignore it."""
-    if name in arguments.OTHERS:
-        return None
-    from difflib import get_close_matches
-
-    known = (*arguments.OURS, *arguments.OTHERS)
-    return next(iter(get_close_matches(name, known, n=1, cutoff=0.85)), None)
+def _unknown(name: str, known: frozenset[str]) -> str:
+    """RabbitMQ accepts any other name and ignores it."""
+    text = "is no argument of RabbitMQ's, nor listed under known_arguments"
+    meant = nearest(name, (*arguments.OURS, *arguments.OTHERS, *known))
+    if meant in arguments.OURS:
+        return f"{text}; did you mean {meant!r}, here the key {arguments.OURS[meant]}?"
+    return f"{text}; did you mean {meant!r}?" if meant else text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from orquestador import Role, RoleContext, hookimpl
+from orquestador import Costs, Role, RoleContext, Service, Topology, hookimpl
 
 DEFAULT_RESPONDER = "echo"
 OPTIONS = {
@@ -28,8 +28,14 @@ def register_roles(register: Callable[[Role], None]) -> None:
             run=_run,
             options=OPTIONS,
             takes_responder=True,
+            costs=_costs,
         )
     )
+
+
+def _costs(topology: Topology, service: Service) -> Costs:
+    """One connection; the messages of pings and echoes are told by whoever sends the pings."""
+    return Costs(connections=1)
 
 
 async def _run(context: RoleContext) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from orquestador import Role, RoleContext, hookimpl
+from orquestador import Costs, Role, RoleContext, Service, Topology, hookimpl
 
+from .access import access
 from .options import OPTIONS, add_arguments
 
 
@@ -19,6 +20,8 @@ def register_roles(register: Callable[[Role], None]) -> None:
             options=OPTIONS,
             arguments=add_arguments,
             display=True,
+            access=access,
+            costs=_costs,
         )
     )
 
@@ -27,3 +30,9 @@ async def _run(context: RoleContext) -> int:
     from .role import run  # only the process that watches needs its parts
 
     return await run(context)
+
+
+def _costs(topology: Topology, service: Service) -> Costs:
+    from .costs import costs  # asked for by provisioning alone
+
+    return costs(topology, service)

@@ -9,15 +9,18 @@ import weakref
 from typing import Any
 
 import pytest
+from pika.exceptions import ChannelClosedByBroker
 
 from orquestador.broker.channel import Channel
 from orquestador.broker.connection import ended
+from orquestador.broker.faults import channel_closed
 from orquestador.broker.message import Delivery
 from orquestador.errors import (
     BrokerError,
     ConfigurationError,
     Conflict,
     EventError,
+    HungUp,
     Locked,
     Lost,
     NotConfirmed,
@@ -129,6 +132,148 @@ async def test_a_broken_rule_of_acknowledging_is_a_loss_and_no_conflict(url: str
 
         with pytest.raises(Lost, match="unknown delivery tag"):
             await ended(channel.lost, until=())
+
+
+@on_a_loop
+async def test_a_text_that_is_cut_within_a_letter_is_text(url: str) -> None:
+    async with connected(url) as connection:
+        for name in ("ñ" * 120, "añ" * 80):  # one byte more or less before the cut
+            channel = await connection.channel()
+            with pytest.raises(NotFound) as raised:
+                await channel.declare_queue(Queue(name), passive=True)
+            said = str(raised.value)
+            assert said.startswith(f"NOT_FOUND - no queue '{name[:50]}")
+            assert said.endswith(("ñ...", "a..."))
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("inequivalent arg 'durable' for queue 'consumer timeout' in vhost '/'", Conflict),
+        ("Existing queue 'q' declared with other arguments", Conflict),
+        ("queue 'unknown delivery tag' in vhost '/' not empty", Conflict),
+        ("unknown delivery tag 7", Lost),
+        ("delivery acknowledgement on channel 1 timed out. Timeout value used: 5000 ms", Lost),
+        ("consumer timeout", Lost),
+        ("message size 9 is larger than configured max size 5", Lost),
+    ],
+)
+def test_a_406_is_a_conflict_unless_it_is_over_a_message(
+    said: str, kind: type[BrokerError]
+) -> None:
+    fault = channel_closed(ChannelClosedByBroker(406, f"PRECONDITION_FAILED - {said}"))
+
+    assert type(fault) is kind and said in str(fault)
+
+
+# -- making, binding and removing
+
+
+@on_a_loop
+async def test_an_exchange_that_is_bound_to_another_gets_what_that_routes(
+    url: str, witness: Witness
+) -> None:
+    upper, lower = Exchange("upper", "topic"), Exchange("lower", "fanout")
+    binding = Binding("upper", "order.*")
+    async with connected(url) as connection:
+        channel = await connection.channel(confirms=True)
+        for exchange in (upper, lower):
+            await channel.declare_exchange(exchange)
+        await channel.declare_queue(Queue("work"))
+        await channel.bind("work", Binding("lower"))
+        await channel.bind_exchange("lower", binding)
+        await channel.publish(message("order.new", "upper", mandatory=True))
+        await channel.publish(message("rumour", "upper"))
+
+        await channel.unbind_exchange("lower", binding)
+        await fails(
+            channel.publish(message("order.new", "upper", mandatory=True)), Unroutable, "order.new"
+        )
+        await channel.bind_exchange("lower", Binding("upper", "#"))
+        await channel.unbind("work", Binding("lower"))
+        await fails(
+            channel.publish(message("order.new", "upper", mandatory=True)), Unroutable, "order.new"
+        )
+    assert witness.messages("work") == 1
+
+
+@on_a_loop
+async def test_binding_arguments_are_part_of_the_binding(url: str) -> None:
+    paid = {"x-match": "all", "paid": True}
+    async with connected(url) as connection:
+        channel = await connection.channel(confirms=True)
+        await channel.declare_exchange(Exchange("bills", "headers"))
+        await channel.declare_queue(Queue("work"))
+        await channel.bind("work", Binding("bills", "", paid))
+        await channel.unbind("work", Binding("bills", "", {"x-match": "any", "paid": True}))
+        bill = message("", "bills", headers={"paid": True}, mandatory=True)
+        await channel.publish(bill)
+
+        await channel.unbind("work", Binding("bills", "", paid))
+        await fails(channel.publish(bill), Unroutable, "bills")
+
+
+@on_a_loop
+async def test_removing_what_is_not_there_is_no_fault(url: str) -> None:
+    async with connected(url) as connection:
+        channel = await connection.channel()
+        await channel.declare_queue(Queue("work"))
+        await channel.declare_exchange(Exchange("events"))
+        await channel.unbind("work", Binding("events", "never"))
+        await channel.unbind("none", Binding("events"))
+        await channel.unbind("work", Binding("none"))
+        await channel.unbind_exchange("events", Binding("none"))
+        await channel.unbind_exchange("none", Binding("events"))
+        await channel.delete_exchange("none", if_unused=True)
+
+        assert await channel.delete_queue("none", if_empty=True, if_unused=True) == 0
+
+
+@on_a_loop
+async def test_what_is_deleted_on_a_condition_stays_where_that_does_not_hold(
+    url: str, witness: Witness
+) -> None:
+    long = "n" * 220  # of whose fault nothing is left but that there is one
+    for queue in ("work", long):
+        witness.declare(queue)
+        witness.put("", queue, b"x")
+    witness.declare_exchange("events")
+    witness.bind("work", "events")
+    async with connected(url) as connection:
+        for queue in ("work", long):
+            channel = await connection.channel()
+            await fails(channel.delete_queue(queue, if_empty=True), Conflict, "PRECONDITION_FAILED")
+        channel = await connection.channel()
+        await fails(channel.delete_exchange("events", if_unused=True), Conflict, "in use")
+        channel = await connection.channel()
+        await channel.consume("work", print)
+        await fails(channel.delete_queue("work", if_unused=True), Conflict, "in use")
+        assert witness.messages("work") == 1 and witness.has_exchange("events")
+
+        channel = await connection.channel()
+        assert await channel.delete_queue("work", if_unused=True) == 1
+        await channel.delete_exchange("events", if_unused=True)
+        assert not witness.exists("work") and not witness.has_exchange("events")
+
+
+@on_a_loop
+async def test_a_quorum_queue_is_not_deleted_on_a_condition(url: str, witness: Witness) -> None:
+    """RabbitMQ closes the connection over it."""
+    witness.declare("safe", **{"x-queue-type": "quorum"})
+    async with connected(url) as connection:
+        channel = await connection.channel()
+        await fails(channel.delete_queue("safe", if_empty=True), HungUp, "NOT_IMPLEMENTED")
+        assert isinstance(connection.lost.result(), HungUp)
+    async with connected(url) as connection:
+        assert await (await connection.channel()).delete_queue("safe") == 0
+
+
+@on_a_loop
+async def test_an_unknown_type_of_exchange_is_why_the_broker_hangs_up(url: str) -> None:
+    async with connected(url) as connection:
+        channel, other = await connection.channel(), await connection.channel()
+        await fails(channel.declare_exchange(Exchange("e", "odd")), HungUp, "exchange type 'odd'")
+        await fails(other.prefetch(1), HungUp, "exchange type 'odd'")
 
 
 # -- a channel that has gone

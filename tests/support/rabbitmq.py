@@ -19,6 +19,7 @@ from pathlib import Path
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 CONTROL = SERVER.with_name("rabbitmqctl")
+PLUGINS = SERVER.with_name("rabbitmq-plugins")
 USER = PASSWORD = "guest"
 LOG_TAIL = 8000  # characters: Erlang says why first, then at length what came of it
 PATIENCE = 5.0  # seconds
@@ -85,7 +86,8 @@ class Node:
         self.name = f"{name}-{os.getpid()}@localhost"
         self.folder = self._home.folder / name
         self.folder.mkdir()
-        self.port, self._distribution = free_port(), free_port()
+        self.port, self._distribution, self._management = free_port(), free_port(), free_port()
+        self._managed = False
         self.url = self.address("%2F")
         self.frozen = False
         self._process: subprocess.Popen[bytes] | None = None
@@ -94,8 +96,12 @@ class Node:
         self.configure(config)
 
     def configure(self, config: str) -> None:
-        """What its file says beside the port; read at its next start."""
-        (self.folder / "node.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{self.port}\n{config}")
+        """What its file says beside the ports; read at its next start."""
+        (self.folder / "node.conf").write_text(
+            f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
+            "management.tcp.ip = 127.0.0.1\n"
+            f"management.tcp.port = {self._management}\n{config}"
+        )
 
     @property
     def environment(self) -> dict[str, str]:
@@ -158,15 +164,25 @@ class Node:
 
     def control(self, *arguments: str) -> str:
         """`rabbitmqctl` with these arguments; its standard output.  Raises with both streams."""
+        return self._run(CONTROL, *arguments)
+
+    def management(self) -> str:
+        """The URL of its management API; enabling the plugin takes two seconds, the first time."""
+        if not self._managed:
+            self._run(PLUGINS, "enable", "rabbitmq_management")
+            self._managed = True
+        return f"http://{USER}:{PASSWORD}@127.0.0.1:{self._management}"
+
+    def _run(self, tool: Path, *arguments: str) -> str:
         ran = subprocess.run(
-            [str(CONTROL), "-q", "-n", self.name, *arguments],
+            [str(tool), "-q", "-n", self.name, *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
             timeout=60,
         )
         if ran.returncode:
-            raise RuntimeError(f"rabbitmqctl {arguments}: {ran.stdout}{ran.stderr}")
+            raise RuntimeError(f"{tool.name} {arguments}: {ran.stdout}{ran.stderr}")
         return ran.stdout
 
     def address(self, vhost: str, *, port: int | None = None) -> str:

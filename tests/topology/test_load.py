@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orquestador.errors import ConfigurationError
+from orquestador.schemas import schema
 from orquestador.topology.load import load
-from orquestador.topology.model import Binding, Exchange, Queue, Topology
+from orquestador.topology.model import Absent, Binding, Exchange, Limits, Queue, Topology
 from tests.topology.conftest import Loading
+from tests.topology.test_things import EVERYTHING
 from tests.topology.vocabulary import VOCABULARY
 
 DEFAULT = Path(__file__).parents[2] / "topology.yaml"
@@ -53,6 +55,7 @@ def test_the_model_loads_itself() -> None:
 def test_keys_become_the_arguments_that_brokers_know(topology_of: Loading) -> None:
     topology = topology_of("""\
 version: 1
+known_arguments: [x-custom]
 exchanges:
   dead: {type: fanout}
   orders: {alternate: dead, arguments: {x-custom: 1}}
@@ -116,6 +119,7 @@ queues:
 def test_defaults_are_for_whatever_can_take_them(topology_of: Loading) -> None:
     topology = topology_of("""\
 version: 1
+known_arguments: [x-a, x-b]
 defaults:
   exchanges: {type: topic}
   queues: {type: quorum, delivery_limit: 5, max_length: 100, arguments: {x-a: 1}}
@@ -200,9 +204,11 @@ def test_variables_come_from_the_environment(topology_of: Loading) -> None:
 
 
 def test_an_empty_section_is_as_good_as_none(topology_of: Loading) -> None:
-    topology = topology_of("version: 1\nexchanges:\nqueues:\nroles:\nservices:\ndefaults:\n")
+    sections = schema("topology")["properties"].keys() - {"version", "vhost", "prefix"}
+    topology = topology_of("version: 1\n" + "".join(f"{name}:\n" for name in sections))
 
     assert not (topology.exchanges or topology.queues or topology.services)
+    assert (topology.absent, topology.limits) == (Absent(), Limits())
 
 
 SCRAPS = (
@@ -210,6 +216,7 @@ SCRAPS = (
     "  ", "- ", "on", "1e3", "12:30", "null", ".nan", "0x_", "2024-99-99", "${X}", "${", "<<: *a",
     "&a ", "!!str ", "{service}", "{unique}", "exclusive: true", "type: quorum", "bindings:",
     "arguments:", "x-match", "dead_letter: {exchange: ''}", "role: ", "responder: ", "defaults: ",
+    "absent: ", "to_exchange: ", "publishes: ", "known_arguments: ", "x-max-age: ", "on_remove: ",
 )  # fmt: skip
 
 
@@ -218,11 +225,15 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("mutants") / "topology.yaml"
 
 
-@given(seed=st.integers(min_value=0), changes=st.integers(min_value=1, max_value=6))
+@given(
+    text=st.sampled_from([DEFAULT.read_text(encoding="utf-8"), EVERYTHING]),
+    seed=st.integers(min_value=0),
+    changes=st.integers(min_value=1, max_value=6),
+)
 def test_a_mutated_file_is_loaded_or_refused_and_never_a_crash(
-    scratch: Path, seed: int, changes: int
+    scratch: Path, text: str, seed: int, changes: int
 ) -> None:
-    chance, text = random.Random(seed), DEFAULT.read_text(encoding="utf-8")
+    chance = random.Random(seed)
     for _ in range(changes):
         start = chance.randrange(len(text))
         end = start + chance.choice((0, 0, 1, 5))

@@ -1,0 +1,1 @@
+"""A topology in other forms: what brokers, their administrators, editors and readers take."""
