@@ -126,6 +126,7 @@ def _lengths(draft: Draft) -> Iterator[Fault]:
 
 
 def _measure(long: dict[Place, str], place: Place, name: str | None) -> None:
-    size = len((name or "").encode())
+    # Half of a surrogate pair, which does not encode, is a fault that was told already.
+    size = len((name or "").encode(errors="surrogatepass"))
     if size > LONGEST:
         long.setdefault(place, f"is {size} bytes long on the broker; the most is {LONGEST}")

@@ -33,6 +33,22 @@ def the_first_difference_of_a_quorum_queue_is_named(play: Player) -> None:
 
 
 @case
+def asking_by_an_argument_that_the_type_never_takes_creates_nothing(play: Player) -> None:
+    channel = play.connect().channel()
+    never = {"classic": "x-delivery-limit", "quorum": "x-max-priority", "stream": "x-max-priority"}
+    for kind in never:
+        arguments = {"x-queue-type": kind, "x-max-length-bytes": 1_000_000}
+        channel.declare(f"a {kind}", durable=True, arguments=arguments)
+    for kind, extra in never.items():
+        for name in ("none", "a classic", "a quorum", "a stream"):
+            for size in (1_000_000, 2_000_000):
+                asked = {"x-queue-type": kind, "x-max-length-bytes": size, extra: -1}
+                channel.declare(name, durable=True, arguments=asked)
+        channel.declare("none", durable=True, arguments={"x-queue-type": kind, extra: -1})
+        channel.passive("none")
+
+
+@case
 def a_quorum_queue_counts_deliveries_and_gives_up(play: Player) -> None:
     channel = play.connect().channel()
     channel.declare("dead")
