@@ -7,6 +7,7 @@ be there twice.  What is bound to the exchange, and what comes before and after,
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -78,16 +79,25 @@ async def move(
     """
     channel = await connection.channel(confirms=True, prefetch=IN_HAND)
     try:
-        return await _Mover(channel, exchange, room).run(queue, enough, told)
+        mover = _Mover(channel, exchange, room, connection.address.user)
+        return await mover.run(queue, enough, told)
     finally:
         await channel.close()
 
 
 class _Mover:
-    def __init__(self, channel: Channel, exchange: str, room: Room) -> None:
-        self._channel, self._exchange, self._room = channel, exchange, room
-        self._taken = self._taken_size = 0
-        self._in_hand = 0
+    """A refusal ends it, and whatever else is under way then is ended well: it is not there twice.
+
+    One refusal closes the channel, that of another's `user_id`: who has such a message sends it
+    with no other beside it.
+    """
+
+    def __init__(self, channel: Channel, exchange: str, room: Room, user: str) -> None:
+        self._channel, self._exchange, self._room, self._user = channel, exchange, room, user
+        self._waiting: deque[Parcel] = deque()
+        self._sent = self._sent_size = 0
+        self._unconfirmed = 0
+        self._alone = False
         self._moved = self._moved_size = 0
         self._full = False
         self._fault: BaseException | None = None
@@ -97,24 +107,26 @@ class _Mover:
     async def run(self, queue: str, enough: int | None, told: Told) -> Moved:
         tag = await self._channel.consume_verbatim(queue, self._take)
         ending = await self._ending(queue, enough, told)
-        await self._channel.cancel(tag)
-        while self._in_hand and self._fault is None:  # what came before the cancel is moved, too
+        if not self._channel.lost.done():
+            await self._channel.cancel(tag)
+        while self._busy and not self._channel.lost.done():  # what came before the cancel
             await self._stirs()
         self._check()
+        assert ending is not None
         told(self._moved)
         return Moved(self._moved, self._moved_size, ending)
 
-    async def _ending(self, queue: str, enough: int | None, told: Told) -> Ending:
+    async def _ending(self, queue: str, enough: int | None, told: Told) -> Ending | None:
+        """None: by a fault."""
         quiet = 0.0
-        while True:
+        while self._fault is None and not self._channel.lost.done():
             stirred = await self._stirs()
-            self._check()
             told(self._moved)
             if self._full:
                 return Ending.FULL
             if enough is not None and self._moved >= enough:
                 return Ending.ENOUGH
-            if stirred or self._in_hand:
+            if stirred or self._busy:
                 quiet = 0.0
                 continue
             found = await self._channel.declare_queue(Queue(queue), passive=True)
@@ -123,21 +135,40 @@ class _Mover:
             quiet += QUIET
             if quiet >= STALLED:
                 return Ending.STALLED
+        return None
+
+    @property
+    def _busy(self) -> bool:
+        if self._fault is not None or self._full:
+            return bool(self._unconfirmed)
+        return bool(self._unconfirmed or self._waiting)
 
     def _take(self, message: Parcel) -> None:
-        size = self._taken_size + len(message.body)
-        self._full = self._full or not self._room.takes(self._taken + 1, size)
         self._stirred.set()
-        if self._full or self._fault is not None:
-            return  # it stays in hand, and goes back with the channel
-        self._taken, self._taken_size = self._taken + 1, size
-        self._in_hand += 1
-        confirmed = self._channel.forward(self._exchange, message)
-        confirmed.add_done_callback(partial(self._confirmed, message))
+        self._waiting.append(message)
+        self._send()
+
+    def _send(self) -> None:
+        """What is not sent goes back with the channel."""
+        while self._waiting and self._fault is None and not self._full:
+            message = self._waiting[0]
+            foreign = message.properties.user not in (None, self._user)
+            if self._unconfirmed and (foreign or self._alone):
+                return
+            size = self._sent_size + len(message.body)
+            if not self._room.takes(self._sent + 1, size):
+                self._full = True
+                return
+            self._alone = foreign
+            self._waiting.popleft()
+            self._sent, self._sent_size = self._sent + 1, size
+            self._unconfirmed += 1
+            confirmed = self._channel.forward(self._exchange, message)
+            confirmed.add_done_callback(partial(self._confirmed, message))
 
     def _confirmed(self, message: Parcel, confirmed: asyncio.Future[None]) -> None:
         self._stirred.set()
-        self._in_hand -= 1
+        self._unconfirmed -= 1
         fault = confirmed.exception()
         if fault is not None:
             self._fault = self._fault or fault
@@ -145,6 +176,7 @@ class _Mover:
         self._channel.ack(message.tag)
         self._moved += 1
         self._moved_size += len(message.body)
+        self._send()
 
     async def _stirs(self) -> bool:
         """Whether a message or a confirm came before it was quiet."""

@@ -15,6 +15,7 @@ from pika import BasicProperties, exceptions, frame, spec
 from pika.adapters.asyncio_connection import AsyncioConnection
 
 _FRAME = struct.Struct(">BHI")  # type, channel, size of what follows before the end mark
+_FLAGS = struct.Struct(">H")  # the first word of them: which properties follow
 _CONTENT = struct.Struct(">HHQ")  # class, weight, size of the body; then the properties
 
 
@@ -27,6 +28,19 @@ class Verbatim(BasicProperties):
 
     def encode(self) -> list[bytes]:
         return [self.encoded]
+
+    @property
+    def user(self) -> str | None:
+        """The `user_id`, which the broker compares with the publisher's own; "" if unreadable."""
+        (flags,) = _FLAGS.unpack_from(self.encoded)
+        if not flags & self.FLAG_USER_ID:
+            return None
+        read = BasicProperties()  # type: ignore[no-untyped-call]
+        try:
+            read.decode(self.encoded)  # type: ignore[no-untyped-call]
+        except Exception:  # headers that pika does not know, or a date that Python has not
+            return ""
+        return str(read.user_id)
 
 
 @dataclass(frozen=True, slots=True)

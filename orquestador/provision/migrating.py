@@ -281,7 +281,8 @@ class Migration:
         if waiting is None:
             return "nothing was changed"
         return (
-            f"{counted(waiting, 'message')} and what is new wait in {self._beside.name}: nothing "
+            # How many is not known yet: RabbitMQ still gives back what was in hand.
+            f"the rest and what is new wait in {self._beside.name}: nothing "
             "is lost, and apply --migrate goes on from there"
         )
 
