@@ -237,6 +237,7 @@ async def test_what_is_deleted_on_a_condition_stays_where_that_does_not_hold(
     for queue in ("work", long):
         witness.declare(queue)
         witness.put("", queue, b"x")
+        eventually(lambda queue=queue: witness.messages(queue) == 1)
     witness.declare_exchange("events")
     witness.bind("work", "events")
     async with connected(url) as connection:

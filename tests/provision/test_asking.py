@@ -22,6 +22,7 @@ from tests.broker_layer.looping import on_a_loop
 from tests.broker_layer.witness import Witness
 from tests.conftest import AnyNode
 from tests.support.rabbitmq import Node
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.broker
 ABSENT, SAME, DIFFERS = Found(Status.ABSENT), Status.SAME, Status.DIFFERS
@@ -396,6 +397,7 @@ def test_where_the_broker_says_less_a_thing_is_told_to_differ_and_no_more(
         async with at(url, witness) as broker:
             broker.holds(queue("q", max_length=5), Exchange("e"))
             witness.put("", "q", b"x")
+            eventually(lambda: witness.messages("q") == 1)
             for found in (
                 await broker.asked(queue("q", max_length=6)),
                 await broker.asked(queue("q", max_length=6), directly=False),
