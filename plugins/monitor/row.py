@@ -209,8 +209,11 @@ class Row(Struct, frozen=True, gc=False):
         return str(uuid5(INCIDENTS, f"{self.service} {ping}"))
 
     def settled(self) -> Row:
-        """From now on its silence counts; what was sent before does not."""
-        return replace(self.fresh(), judged=True)
+        """From now on its silence counts; what was sent before does not.
+
+        A question under way stays so: asked again, the first answer would pass for the second's.
+        """
+        return replace(self.fresh(), judged=True, counting=self.counting)
 
     def unsettled(self) -> Row:
         """A new session: not judged before it settles or answers in it."""

@@ -15,6 +15,7 @@ from orquestador_plugins.monitor.evidence import (
     NoQueue,
     Pinged,
     Probe,
+    Unseen,
 )
 from orquestador_plugins.monitor.row import Rules
 
@@ -82,6 +83,16 @@ def test_a_question_that_is_under_way_is_not_asked_twice(up: Watched) -> None:
 
     up(1.002, Counted(2))
     assert up(1.003, Bounced()) == COUNT
+
+
+def test_a_question_that_is_under_way_when_the_service_settles_is_not_asked_twice() -> None:
+    watched = Watched()
+    watched(0.0, NoQueue(), Unseen("its node is down"), Counted(1))
+    settles = watched.row.settles
+    assert settles is not None
+
+    assert COUNT[0] in watched(settles - 0.1, SEES_ALL)
+    assert COUNT[0] not in watched(settles, SEES_ALL)
 
 
 # -- one consumer: the monitor's own
