@@ -16,6 +16,7 @@ from tests.support.programs import Program
 from tests.support.proxy import Proxy
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.one_broker  # each costs a process or more
 rabbit = pytest.mark.broker
 Write = Callable[[str], Path]
 NOBODY = "amqp://guest:hidden@127.0.0.1:1/"
