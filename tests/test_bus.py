@@ -689,6 +689,21 @@ def test_an_account_that_may_not_configure_exchanges_has_a_queue_of_its_own(
         eventually(lambda: _news(bus) and handler.got)
 
 
+@pytest.mark.only_rabbitmq("the embedded broker has one user")
+@rabbit
+def test_publishing_straight_to_a_queue_without_the_right_to_is_refused_at_once(
+    topology: Topology,
+    restricted: Restricted,  # noqa: F811
+) -> None:
+    """The right is to `amq.default`, by which RabbitMQ calls the exchange without a name."""
+    url = restricted(".*", "^events$", ".*")
+    with (
+        Bus(topology, url=url, provision=False) as bus,
+        pytest.raises(Refused, match=r"amq\.default"),
+    ):
+        bus.publish("", "invoice-mailer", {})
+
+
 # -- closing
 
 

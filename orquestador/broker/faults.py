@@ -91,7 +91,9 @@ def _said(text: str) -> str:
 def of_message(fault: BrokerError, message: Outgoing) -> BrokerError | None:
     """What closed the channel, as a fault of this message; None where another's closed it."""
     text = str(fault)
-    if isinstance(fault, NotFound | Refused) and f"'{message.exchange}'" in text:
+    # RabbitMQ's permissions call the default exchange, whose name is empty, by this one.
+    exchange = message.exchange or "amq.default"
+    if isinstance(fault, NotFound | Refused) and f"'{exchange}'" in text:
         return fault
     if f"message size {len(message.body)} is larger than" in text:
         return NotConfirmed(f"the broker refused the message: {text}")

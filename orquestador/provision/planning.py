@@ -18,6 +18,7 @@ from orquestador.topology.expand import predeclared
 from orquestador.topology.model import Topology
 from orquestador.topology.things import Id, Kind, Link
 
+SHOWN = 5  # bindings in a note
 REPLACEMENTS = (Action.RECREATE, Action.MIGRATE)
 
 
@@ -86,8 +87,24 @@ def _notes(case: Case, steps: Sequence[Step], unlisted: int) -> Iterator[str]:
             "what is made anew (~) gets back the bindings that the file and topology.state.json "
             "know; others are lost: AMQP lists none, --management URL shows them"
         )
+    foreign = [str(link) for link in _foreign(case)]
+    if foreign:
+        more = f" and {len(foreign) - SHOWN} more" if len(foreign) > SHOWN else ""
+        yield (
+            "not in the file, somebody else's, and left alone: "
+            f"{counted(len(foreign), 'binding')}: {', '.join(foreign[:SHOWN])}{more}"
+        )
     if unlisted:
         yield (
             f"{counted(unlisted, 'binding')} under absent: may be there or not: AMQP lists none. "
             "apply --prune unbinds them, which does no harm"
         )
+
+
+def _foreign(case: Case) -> Iterator[Link]:
+    """What a management API lists of the file's own, beside the known bindings."""
+    topology = case.topology
+    known = {*topology.links, *case.records.records, *topology.absent.links}
+    own = {*map(id_of, topology.exchanges.values()), *map(id_of, topology.lasting)}
+    listed = sorted(case.snapshot.links or ())
+    return (each for each in listed if each not in known and destination(each) in own)

@@ -245,6 +245,17 @@ def test_bindings_that_nobody_can_see_are_counted_in_a_note_and_pend_nothing() -
     assert plan.notes[0].startswith("1 binding (?)")
 
 
+def test_listed_bindings_of_somebody_else_are_named_and_stay() -> None:
+    theirs = link("amq.topic", Kind.QUEUE, "work", "theirs", {})
+    elsewhere = link("amq.topic", Kind.QUEUE, "not ours", "k", {})
+    plan = planned(topology(ORDERS, BOUND), links=[BINDING, theirs, elsewhere])
+
+    assert plan.pending == 0
+    assert plan.notes == (
+        "not in the file, somebody else's, and left alone: 1 binding: amq.topic -> work (theirs)",
+    )
+
+
 # -- what comes back with what is made anew
 
 
