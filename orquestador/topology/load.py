@@ -31,7 +31,7 @@ def load(
 
 def understood(document: Document, vocabulary: Vocabulary | None = None) -> Topology:
     """`load` for a document that is already read."""
-    misfits = schemas.findings(document, schemas.schema("topology"))
+    misfits = schemas.findings(document, schemas.without_references("topology"))
     draft = expand.draft(document, misfits)
     faults = {
         *document.faults,

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from orquestador.broker.crew import Crew
 from orquestador.errors import BrokerError, ConfigurationError, Lost, UsageError
-from orquestador.provision import inspecting, management, planning
+from orquestador.provision import inspecting, planning
 from orquestador.provision.applying import apply as carry_out
 from orquestador.provision.command.progress import Bar
 from orquestador.provision.command.showing import Screen
@@ -139,6 +139,8 @@ async def _look(
         snapshot = await inspecting.look(crew, topology, leftovers, asked=bar.to)
     if not given.management:
         return snapshot
+    from orquestador.provision import management  # HTTP and its TLS: 40 ms
+
     try:
         vhost = crew.connection.address.vhost
         return replace(snapshot, links=management.links(given.management, vhost))

@@ -11,15 +11,17 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orquestador.provision import printing
-from orquestador.provision.doctor import Check, as_json, lines, summary
 from orquestador.provision.outcome import Outcome, Result
 from orquestador.provision.outcome import summary as summary_of
 from orquestador.provision.plan import Plan
 from orquestador.settings import Settings
 from orquestador.topology.model import Topology
+
+if TYPE_CHECKING:
+    from orquestador.provision.doctor import Check  # for the doctor alone: it costs 50 ms
 
 
 class Screen:
@@ -58,10 +60,14 @@ class Screen:
         print(summary_of(outcomes))
 
     def check(self, check: Check) -> None:
+        from orquestador.provision.doctor.printing import lines
+
         if not self._json:
             print("\n".join(lines(check, colour=self._colour)), flush=True)
 
     def checks(self, checks: Sequence[Check]) -> None:
+        from orquestador.provision.doctor.printing import as_json, summary
+
         if self._json:
             _print_json(as_json(checks, self._where))
         else:
