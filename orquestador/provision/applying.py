@@ -65,9 +65,10 @@ def _phases(steps: Sequence[Step]) -> Iterator[list[Step]]:
     going = (*REMOVES, Action.HELD)
     for kind in (Kind.EXCHANGE, Kind.QUEUE):
         yield [s for s in steps if s.id.kind is kind and s.action not in (*REPLACES, *going)]
-    for step in steps:
-        if step.action in REPLACES:
-            yield [step]
+    replaced = [step for step in steps if step.action in REPLACES]
+    yield from ([step] for step in replaced if step.id.kind is Kind.EXCHANGE)
+    yield [s for s in replaced if s.id.kind is Kind.QUEUE and s.action is Action.RECREATE]
+    yield from ([step] for step in replaced if step.action is Action.MIGRATE)
     yield [s for s in steps if s.id.kind is Kind.BINDING and s.action not in going]
     for kind in (Kind.BINDING, Kind.QUEUE, Kind.EXCHANGE):
         yield [s for s in steps if s.id.kind is kind and s.action in going]
@@ -121,9 +122,8 @@ class _Run:
             if end in self._failed:
                 if step.action is not Action.KEEP:
                     self._journal.failed(link)
-                return Outcome(
-                    step.id.kind, step.id.name, Result.FAILED, f"{end.name} was not made"
-                )
+                text = f"{end.name} could not be made"
+                return Outcome(step.id.kind, step.id.name, Result.FAILED, text)
         return None
 
     def _question(self, step: Step) -> Question[Outcome]:

@@ -6,7 +6,7 @@ When that is done is `applying.py`'s, `replacing.py`'s, `migrating.py`'s and `re
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -21,8 +21,9 @@ from orquestador.topology.things import Kind, Link
 
 ATTEMPTS = 3
 """Somebody else who makes the same anew may take it away between its declare and its bindings."""
-BY_HAND = "delete it by hand, if nobody misses what is in it"
-STREAM_SPEAKS = 1.0  # seconds in which a stream hands out its first message, if it has any
+UNTYPED = "this broker does not tell of what type it is: delete it by hand, if nobody misses it"
+SETTLES = 1.0  # seconds after which a consumer that has just gone is no longer counted
+STREAM_SPEAKS = 2.0  # seconds in which a stream hands out its first message, if it has any
 
 
 class InUse(BrokerError):
@@ -100,7 +101,7 @@ async def delete(hand: Hand, queue: str, kind: str | None, *, empty: bool, unuse
     also where the type is not known: a full stream would go as an empty one.
     """
     if kind is None and (empty or unused):
-        raise InUse(f"of what type it is is not to be learnt here; {BY_HAND}")
+        raise InUse(UNTYPED)
     channel = await hand.channel()
     if kind == CLASSIC:
         try:
@@ -111,6 +112,21 @@ async def delete(hand: Hand, queue: str, kind: str | None, *, empty: bool, unuse
     if (empty and held.messages) or (unused and held.consumers):
         raise InUse(_words(held, empty=empty))
     return await (await hand.channel()).delete_queue(queue)
+
+
+async def settled(hand: Hand, queue: str, delete: Callable[[], Awaitable[object]]) -> bool:
+    """Whether it was deleted; not where messages have come.  InUse where it has consumers."""
+    deadline = asyncio.get_running_loop().time() + SETTLES
+    while True:
+        try:
+            await delete()
+            return True
+        except InUse:
+            if not (await counted(hand, queue, None)).consumers:
+                return False
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+        await asyncio.sleep(0.05)
 
 
 async def counted(hand: Hand, queue: str, kind: str | None) -> Found:

@@ -14,9 +14,8 @@ Where a person has to do something before it can be deleted, all goes back into 
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -32,7 +31,7 @@ from orquestador.provision.making import InUse, Unbound
 from orquestador.provision.outcome import Outcome, Result, counted
 from orquestador.provision.plan import Step
 from orquestador.provision.recreating import intended, record
-from orquestador.provision.remedies import holding
+from orquestador.provision.remedies import consumers
 from orquestador.provision.waystation import LONGEST, Busy, Waystation, lock, locked
 from orquestador.topology.arguments import STREAM
 from orquestador.topology.model import Queue
@@ -43,7 +42,6 @@ logger = logging.getLogger(__name__)
 ROUNDS = 30
 """Each ends with the queue empty; more of them only if messages keep coming straight to it."""
 WHOSE = "only that user, or one with the tag impersonator, can move that message"
-SETTLES = 1.0  # seconds after which a consumer that has just gone is no longer counted
 
 Told = Callable[[str, int, int], None]
 """A queue's name, how many messages were moved, how many there are to move; twice each."""
@@ -74,8 +72,8 @@ async def migrate(crew: Crew, step: Step, prefix: str, journal: Journal, told: T
     finally:
         await connection.close()
     record(journal, step.thing, links, unbound)
-    text = "; ".join([migration.account(), *map(str, unbound)])
-    return Outcome(kind, name, Result.MIGRATED, text)
+    text = "; ".join(filter(None, [migration.account(), *map(str, unbound)]))
+    return Outcome(kind, name, Result.MIGRATED if migration.did else Result.THERE, text)
 
 
 class Migration:
@@ -97,9 +95,12 @@ class Migration:
         self._back = self._back_size = 0
         self._broken_off = False
         self._twice = 0
+        self.did = False
 
     def account(self) -> str:
         """What was moved, and what of it may be there twice."""
+        if not self.did:
+            return ""
         text = f"{counted(self._back, 'message')} moved"
         if self._broken_off:
             return (
@@ -140,6 +141,7 @@ class Migration:
                     await self._in(found)
                 case _:
                     raise Stopped(found.text or str(found.status))
+            self.did = True
         except (InUse, Lost):
             raise
         except (BrokerError, EventError) as fault:
@@ -162,8 +164,10 @@ class Migration:
 
     async def _obstacle(self, found: Found) -> str:
         held = await making.counted(self.hand, self._queue.name, found.type)
+        if found.type is None:
+            return making.UNTYPED
         if held.consumers:
-            return f"it {holding(replace(held, messages=0))}: stop them first"
+            return f"stop its {consumers(held)} first"
         if found.type == STREAM and held.messages:
             return "the messages of a stream cannot be moved: reading takes none out"
         if _on_broker(self._queue, found, "auto_delete"):
@@ -183,8 +187,10 @@ class Migration:
             await self._move(name, enough=ready)
             await self._switch(to=beside.name, away=name)
             await self._move(name)
-        await self._settled(
-            name, lambda: making.delete(self.hand, name, found.type, empty=True, unused=True)
+        await making.settled(
+            self.hand,
+            name,
+            lambda: making.delete(self.hand, name, found.type, empty=True, unused=True),
         )
 
     async def _undo(self, found: Found, why: str) -> None:
@@ -208,7 +214,7 @@ class Migration:
             await self._come(found, enough=waiting)
         await self._switch(to=name, away=beside.name)
         await self._come(found)
-        return await self._settled(beside.name, beside.clear)
+        return await making.settled(self.hand, beside.name, beside.clear)
 
     async def _come(self, found: Found, enough: int | None = None) -> None:
         ending = Ending.FULL
@@ -260,21 +266,6 @@ class Migration:
         for link in self._links:
             await making.unbind(self.hand, replace(link, destination=away))
         self._twice += max(0, (await self._beside.messages() or 0) - before)
-
-    async def _settled(self, queue: str, delete: Callable[[], Awaitable[object]]) -> bool:
-        """Whether it was deleted; not where messages have come.  InUse where it has consumers."""
-        deadline = asyncio.get_running_loop().time() + SETTLES
-        while True:
-            try:
-                await delete()
-                return True
-            except InUse:
-                held = await making.counted(self.hand, queue, None)
-                if not held.consumers:
-                    return False
-                if asyncio.get_running_loop().time() > deadline:
-                    raise
-            await asyncio.sleep(0.05)
 
     async def _where(self) -> str:
         waiting = await self._beside.messages()

@@ -1,6 +1,6 @@
 """A plan: what apply will do, step by step, as data.  Making it is `planning.py`'s.
 
-Shown by `printing.py`, carried out by `apply.py`; it knows no broker.
+Shown by `printing.py`, carried out by `applying.py`; it knows no broker.
 """
 
 from __future__ import annotations

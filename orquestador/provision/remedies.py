@@ -1,6 +1,6 @@
 """What a person can do about a difference, a refusal, a leftover: sentences, each with its name.
 
-Whether one applies is decided here too, from what was found; what then happens is `apply.py`'s.
+Whether one applies is decided here too, from what was found; what then happens is `applying.py`'s.
 """
 
 from __future__ import annotations

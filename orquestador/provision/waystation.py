@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from orquestador.broker.crew import Hand
-from orquestador.errors import BrokerError, Conflict, Locked, NotFound
+from orquestador.errors import BrokerError, Locked, NotFound
 from orquestador.provision import making
 from orquestador.topology.arguments import CLASSIC, DEAD_LETTER_KEY, QUORUM, TERMS
 from orquestador.topology.model import Binding, Exchange, Queue
@@ -35,8 +35,8 @@ def lock(queue: str) -> str:
 
 
 def mark(prefix: str) -> Exchange:
-    """Each temporary queue is bound to it with its queue's name for a key."""
-    return Exchange(prefix + MARKER, "direct")
+    """Each temporary queue is bound to it with its queue's name for a key, and the last ends it."""
+    return Exchange(prefix + MARKER, "direct", auto_delete=True)
 
 
 class Busy(BrokerError):
@@ -104,18 +104,12 @@ class Waystation:
         await channel.bind(to, Binding(self.name))
 
     async def clear(self) -> None:
-        """Take away what is there of it, the queue last, so that the mark is not before it.
-
-        Raises InUse where the queue is not empty.
-        """
+        """Take away what is there of it.  Raises InUse where the queue is not empty."""
         channel = await self._hand.channel()
         await channel.delete_exchange(self.name)
         if await self.messages() is not None:
             found = await making.look(self._hand, self._queue(None))
             await making.delete(self._hand, self.name, found.type, empty=True, unused=True)
-        with suppress(Conflict):  # other queues are being migrated
-            channel = await self._hand.channel()
-            await channel.delete_exchange(self._mark.name, if_unused=True)
 
     def _queue(self, old_type: str | None) -> Queue:
         """Without limits.  What expires in it goes where the wanted queue sends it."""

@@ -24,6 +24,10 @@ def outcomes(*results: Result) -> list[Outcome]:
         ([Result.CREATED, Result.FAILED], 3),
         ([Result.REFUSED, Result.FAILED], 77),  # a binding fails where its queue was refused
         ([Result.FAILED], 3),
+        ([Result.RECREATED, Result.MIGRATED, Result.REMOVED], 0),
+        ([Result.THERE, Result.LEFT], 0),
+        ([Result.REMOVED, Result.NOT_REMOVED], 3),
+        ([Result.REFUSED, Result.LEFT], 77),
     ],
 )
 def test_a_conflict_outranks_a_refusal_of_all_and_that_outranks_partial_work(
@@ -39,6 +43,9 @@ def test_a_conflict_outranks_a_refusal_of_all_and_that_outranks_partial_work(
         ([Result.THERE, Result.BOUND], "nothing changed: 1 already there, 1 bound"),
         ([Result.CREATED, Result.CONFLICT], "partly applied: 1 created, 1 conflict"),
         ([Result.REFUSED, Result.FAILED], "nothing applied: 1 refused, 1 failed"),
+        ([Result.REMOVED, Result.NOT_REMOVED], "partly applied: 1 removed, 1 not removed"),
+        ([Result.MIGRATED, Result.LEFT], "1 migrated, 1 left"),
+        ([], "nothing changed"),
     ],
 )
 def test_the_last_line_counts_what_happened(results: list[Result], said: str) -> None:

@@ -110,7 +110,7 @@ async def _carry_out(
         async with await Crew.open(settings, NAME) as crew:
             made = make(await _look(crew, topology, section, given), section)
             try:
-                async for outcome in _with_bar(carry_out(crew, made, topology, journal), made):
+                async for outcome in _with_bar(crew, made, topology, journal):
                     outcomes.append(outcome)
                     screen.outcome(outcome)
             except Lost as fault:
@@ -121,11 +121,16 @@ async def _carry_out(
 
 
 async def _with_bar(
-    outcomes: AsyncGenerator[Outcome, None], plan: Plan
+    crew: Crew, plan: Plan, topology: Topology, journal: Journal
 ) -> AsyncGenerator[Outcome, None]:
+    """The outcomes, with a bar over things; over a queue's messages, while they are moved."""
     done = 0
     with Bar("applying") as bar:
-        async for outcome in outcomes:
+
+        def moved(queue: str, messages: int, of: int) -> None:
+            bar.to(messages, of, f"moving {queue}")
+
+        async for outcome in carry_out(crew, plan, topology, journal, moved=moved):
             done += 1
             bar.to(done, len(plan.steps))
             yield outcome

@@ -24,19 +24,25 @@ class Bar:
         self._begun = time.monotonic()
         self._shown: tuple[Progress, TaskID] | None = None
 
-    def to(self, done: int, total: int) -> None:
+    def to(self, done: int, total: int, doing: str = "") -> None:
+        """`doing`: what it is at now, where that is not what it was made for."""
         if self._shown is None:
             if time.monotonic() - self._begun < PATIENCE or not sys.stderr.isatty():
                 return
             self._shown = self._show()
         progress, task = self._shown
-        progress.update(task, completed=done, total=total)
+        progress.update(task, completed=done, total=total, description=doing or self._doing)
 
     def _show(self) -> tuple[Progress, TaskID]:
         from rich.console import Console  # 60 ms that a short command does not need
         from rich.progress import Progress
 
-        progress = Progress(console=Console(stderr=True), transient=True)
+        progress = Progress(
+            console=Console(stderr=True),
+            transient=True,
+            # Lines for the same terminal go above the bar; those for a file stay out of its way.
+            redirect_stdout=sys.stdout.isatty(),
+        )
         progress.start()
         return progress, progress.add_task(self._doing, total=None)
 
