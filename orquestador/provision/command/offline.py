@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -18,14 +19,12 @@ from orquestador.topology.model import Topology
 
 
 def export(topology: Topology, registry: Registry, given: argparse.Namespace) -> int:
-    """`schema` too: that one needs no topology, and `export_schema` asks for none."""
+    """Any format but `schema`, which needs no topology: that is `export_schema`'s."""
     vhost = given.vhost or address(given.url).in_vhost(topology.vhost).addresses[0].vhost
     accesses = registry.accesses
     match given.object:
         case "definitions":
-            from orquestador.provision.exports.definitions import definitions
-
-            text = json.dumps(definitions(topology, vhost), indent=2, ensure_ascii=False)
+            text = _definitions(topology, registry, vhost, given)
         case "permissions":
             from orquestador.provision.exports.permissions import accounts
             from orquestador.provision.exports.rabbitmqctl import script
@@ -41,6 +40,28 @@ def export(topology: Topology, registry: Registry, given: argparse.Namespace) ->
             text = mermaid(topology, accesses)
     print(text.rstrip("\n"))
     return DONE
+
+
+def _definitions(
+    topology: Topology, registry: Registry, vhost: str, given: argparse.Namespace
+) -> str:
+    from orquestador.provision.exports.definitions import definitions
+    from orquestador.provision.exports.permissions import accounts
+    from orquestador.provision.exports.rabbitmqctl import variables
+
+    theirs = accounts(topology, registry.accesses) if given.accounts else ()
+    named = variables(account.user for account in theirs)
+    passwords = {user: os.environ[name] for user, name in named.items() if os.environ.get(name)}
+    missing = [name for user, name in named.items() if user not in passwords]
+    if missing:
+        print(
+            f"not set, so that their accounts have to be there already: {', '.join(missing)}",
+            file=sys.stderr,
+        )
+    held = definitions(
+        topology, vhost, create_vhost=given.create_vhost, accounts=theirs, passwords=passwords
+    )
+    return json.dumps(held, indent=2, ensure_ascii=False)
 
 
 def export_schema(registry: Registry) -> int:

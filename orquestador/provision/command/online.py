@@ -81,6 +81,7 @@ async def doctor(topology: Topology, settings: Settings, given: argparse.Namespa
 
     screen = Screen(topology, settings, given)
     checks = []
+    screen.where()
     async for check in examine(settings, topology):
         checks.append(check)
         screen.check(check)

@@ -39,6 +39,8 @@ _GOES_WITH = {
     "detailed_exitcode": ("plan",),
     "force": ("destroy",),
     "vhost": ("export", "import"),
+    "accounts": ("export",),
+    "create_vhost": ("export",),
     "json": ("apply", "plan", "verify", "doctor", "destroy"),
 }
 _WITH_OBJECT = {"export": "FORMAT", "import": "SOURCE"}
@@ -58,6 +60,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if wanted == "FORMAT" and given.object not in FORMATS:
         near = did_you_mean(given.object, FORMATS) or f"; there are {', '.join(FORMATS)}"
         raise UsageError(f"{given.object!r} is no format{near}")
+    if (given.accounts or given.create_vhost) and given.object != "definitions":
+        option = "--accounts" if given.accounts else "--create-vhost"
+        raise UsageError(f"{option} goes with export definitions")
     if given.object is not None and not wanted:
         raise UsageError(f"{given.object!r} is one word too many after {given.verb}")
     return given
@@ -99,6 +104,17 @@ def _parser() -> Parser:
     )
     parser.add_argument(
         "--detailed-exitcode", action="store_true", help="plan: exit 2 where changes are pending"
+    )
+    parser.add_argument(
+        "--accounts",
+        action="store_true",
+        help="export definitions: with each service's account; its password from the environment"
+        " variable that export permissions names",
+    )
+    parser.add_argument(
+        "--create-vhost",
+        action="store_true",
+        help="export definitions: with the virtual host, for a broker that lacks it",
     )
     parser.add_argument("--vhost", help="export, import: the virtual host in the definitions")
     return parser

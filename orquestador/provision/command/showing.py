@@ -59,6 +59,10 @@ class Screen:
             print(f"note: {note}")
         print(summary_of(outcomes))
 
+    def where(self) -> None:
+        if not self._json:
+            print(self._where, flush=True)
+
     def check(self, check: Check) -> None:
         from orquestador.provision.doctor.printing import lines
 
