@@ -7,7 +7,7 @@ the channel, raising the reason.  Opening connections is `connection.py`'s.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -100,6 +100,23 @@ class Channel:
 
     async def bind(self, queue: str, binding: Binding) -> None:
         await self._call(self._raw.queue_bind, queue, **_ends(binding))
+
+    async def bind_together(self, bindings: Iterable[tuple[str, Binding]]) -> None:
+        """Bind queues, each by its name, without waiting for each: one round trip for all.
+
+        A fault of one is raised, says which, and leaves those after it undone.
+        """
+        if self.lost.done():
+            raise _copy(self.lost.result())
+        try:
+            for queue, binding in bindings:
+                self._raw.queue_bind(queue, **_ends(binding))
+        except CLOSING as fault:
+            raise Lost(f"the channel is closing ({type(fault).__name__})") from None
+        except Exception as fault:
+            text = f"queue_bind cannot be written in AMQP: {faults.unwritable(fault)}"
+            raise ConfigurationError(text) from None
+        await self.prefetch(0)  # the channel answers it after the others, or has closed
 
     async def unbind(self, queue: str, binding: Binding) -> None:
         """No fault where there is no such binding, queue or exchange."""

@@ -8,7 +8,7 @@ there is declared again, for nobody can see whether somebody has undone it (a th
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 
@@ -30,6 +30,7 @@ from orquestador.topology.things import Id, Kind, Link
 MAKES = (Action.CREATE, Action.ASSURE)
 REPLACES = (Action.RECREATE, Action.MIGRATE)
 REMOVES = (Action.REMOVE, Action.CLEAR)
+TOGETHER = 50  # bindings in one round trip
 
 
 def nobody(_queue: str, _moved: int, _of: int) -> None:
@@ -82,6 +83,8 @@ class _Run:
     async def phase(self, steps: Sequence[Step]) -> AsyncGenerator[Outcome, None]:
         """The outcomes in the order of the steps, each as soon as those before it are known."""
         outcomes = {number: self._unasked(step) for number, step in enumerate(steps)}
+        for number in await self._bound_together(steps, outcomes):
+            outcomes[number] = self._taken(steps[number], _bound(steps[number]))
         asked = [number for number, outcome in outcomes.items() if outcome is None]
         following = 0
         questions = [self._question(steps[number]) for number in asked]
@@ -96,6 +99,31 @@ class _Run:
             outcome = outcomes[number]
             assert outcome is not None
             yield outcome
+
+    async def _bound_together(
+        self, steps: Sequence[Step], outcomes: Mapping[int, Outcome | None]
+    ) -> list[int]:
+        """Which of the bindings that are recorded are there; where one was not, all of its batch
+        are asked for one by one.
+
+        They are declared again, for somebody may have undone them, and AMQP lists none.
+        """
+        kept = [
+            (number, step.thing)
+            for number, step in enumerate(steps)
+            if outcomes[number] is None
+            and step.action is Action.KEEP
+            and isinstance(step.thing, Link)
+            and step.thing.kind is Kind.QUEUE
+        ]
+        batches = [kept[start : start + TOGETHER] for start in range(0, len(kept), TOGETHER)]
+        questions = [partial(_together, links=[link for _, link in batch]) for batch in batches]
+        bound: list[int] = []
+        async with aclosing(self._crew.each(questions)) as answers:
+            async for position, answer in answers:
+                if answer is True:
+                    bound += [number for number, _ in batches[position]]
+        return bound
 
     def _unasked(self, step: Step) -> Outcome | None:
         """What is known without asking; None where something is to be done."""
@@ -145,7 +173,7 @@ class _Run:
                 return await remove(hand, step)
         if isinstance(step.thing, Link):
             await making.bind(hand, step.thing)
-            return Outcome(step.id.kind, step.id.name, _BOUND[step.action])
+            return _bound(step)
         assert step.thing is not None
         return await _create(hand, step.thing, step.id)
 
@@ -171,6 +199,18 @@ _BOUND = {
     Action.ASSURE: Result.BOUND,
     Action.KEEP: Result.THERE,
 }
+
+
+async def _together(hand: Hand, links: Sequence[Link]) -> bool:
+    try:
+        await making.bind_together(hand, links)
+    except ConfigurationError:  # one that AMQP cannot write: alone, it says so
+        return False
+    return True
+
+
+def _bound(step: Step) -> Outcome:
+    return Outcome(step.id.kind, step.id.name, _BOUND[step.action])
 
 
 async def _create(hand: Hand, thing: Exchange | Queue, id: Id) -> Outcome:

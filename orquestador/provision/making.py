@@ -54,6 +54,12 @@ async def bind(hand: Hand, link: Link) -> None:
     await bind(link.destination, _binding(link))
 
 
+async def bind_together(hand: Hand, links: Iterable[Link]) -> None:
+    """Queues' bindings, in one round trip.  One that fails fails for all of them."""
+    channel = await hand.channel()
+    await channel.bind_together((link.destination, _binding(link)) for link in links)
+
+
 async def unbind(hand: Hand, link: Link) -> None:
     """No fault where there is none."""
     channel = await hand.channel()

@@ -198,6 +198,25 @@ async def test_an_exchange_that_is_bound_to_another_gets_what_that_routes(
 
 
 @on_a_loop
+async def test_many_bindings_take_one_wait_and_a_fault_says_which_was_wrong(
+    url: str, witness: Witness
+) -> None:
+    async with connected(url) as connection:
+        channel = await connection.channel()
+        await channel.declare_exchange(Exchange("events"))
+        await channel.declare_queue(Queue("work"))
+        await channel.bind_together(("work", Binding("events", key)) for key in ("a", "b"))
+        witness.put("events", "a", b"")
+        witness.put("events", "b", b"")
+        assert witness.messages("work") == 2
+
+        wrong = [("work", Binding("nowhere")), ("work", Binding("events", "c"))]
+        await fails(channel.bind_together(wrong), NotFound, "nowhere")
+        with pytest.raises(NotFound):
+            await channel.bind_together(wrong)
+
+
+@on_a_loop
 async def test_binding_arguments_are_part_of_the_binding(url: str) -> None:
     paid = {"x-match": "all", "paid": True}
     async with connected(url) as connection:
