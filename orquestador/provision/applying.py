@@ -13,7 +13,7 @@ from contextlib import aclosing
 from functools import partial
 
 from orquestador.broker.crew import Crew, Hand, Question
-from orquestador.errors import BrokerError, ConfigurationError, Conflict, Refused
+from orquestador.errors import BrokerError, ConfigurationError, Conflict, Lost, Refused
 from orquestador.provision import making
 from orquestador.provision.found import Found, Status
 from orquestador.provision.journal import Journal
@@ -21,7 +21,7 @@ from orquestador.provision.migrating import Told, migrate
 from orquestador.provision.outcome import FAULTS, Outcome, Result
 from orquestador.provision.plan import Action, Plan, Step
 from orquestador.provision.records import destination
-from orquestador.provision.recreating import recreate
+from orquestador.provision.recreating import Keeping, recreate
 from orquestador.provision.removing import remove
 from orquestador.provision.written import raw
 from orquestador.topology.model import Exchange, Queue, Topology
@@ -45,6 +45,7 @@ async def apply(
     Raises Lost where the broker goes, with what was done in the journal; ConfigurationError where
     the journal cannot be written: before anything was done, if it is so from the start.
     """
+    own = frozenset(topology.links) | frozenset(journal.section.links)
     for thing in plan.vanished:
         journal.gone(thing)
     if any(step.action in (*MAKES, *REPLACES, *REMOVES) for step in plan.steps):
@@ -52,7 +53,7 @@ async def apply(
         journal.intend(
             step.thing for step in plan.steps if step.action in MAKES and step.thing is not None
         )
-    run = _Run(crew, journal, topology.prefix, moved)
+    run = _Run(crew, journal, topology.prefix, own, moved)
     try:
         for phase in _phases(plan.steps):
             async with aclosing(run.phase(phase)) as outcomes:
@@ -76,8 +77,13 @@ def _phases(steps: Sequence[Step]) -> Iterator[list[Step]]:
 
 
 class _Run:
-    def __init__(self, crew: Crew, journal: Journal, prefix: str, moved: Told) -> None:
+    """`own`: the bindings that are the file's or were applied from here; others stay unrecorded."""
+
+    def __init__(
+        self, crew: Crew, journal: Journal, prefix: str, own: frozenset[Link], moved: Told
+    ) -> None:
         self._crew, self._journal, self._prefix, self._moved = crew, journal, prefix, moved
+        self._own = own
         self._failed: set[Id] = set()
 
     async def phase(self, steps: Sequence[Step]) -> AsyncGenerator[Outcome, None]:
@@ -166,9 +172,10 @@ class _Run:
     async def _do(self, hand: Hand, step: Step) -> Outcome:
         match step.action:
             case Action.MIGRATE:
-                return await migrate(self._crew, step, self._prefix, self._journal, self._moved)
+                keeping = Keeping(self._journal, self._own)
+                return await migrate(self._crew, step, self._prefix, keeping, self._moved)
             case Action.RECREATE:
-                return await recreate(hand, step, self._journal)
+                return await recreate(hand, step, Keeping(self._journal, self._own))
             case Action.REMOVE | Action.CLEAR:
                 return await remove(hand, step)
         if isinstance(step.thing, Link):
@@ -179,6 +186,7 @@ class _Run:
 
     def _taken(self, step: Step, answer: Outcome | BrokerError) -> Outcome:
         """Its outcome, written down."""
+        said_no = not isinstance(answer, Lost)  # else it may have been made all the same
         if isinstance(answer, BrokerError):
             answer = Outcome(step.id.kind, step.id.name, _result(answer), str(answer))
         faulty = answer.result in FAULTS
@@ -187,7 +195,7 @@ class _Run:
         elif step.action not in (*REMOVES, *REPLACES) and step.thing is not None:
             if not faulty:
                 self._journal.done(step.thing)
-            elif step.action in MAKES:
+            elif step.action in MAKES and said_no:
                 self._journal.failed(step.thing)
         if answer.result in (Result.REFUSED, Result.FAILED):
             self._failed.add(step.id)

@@ -41,6 +41,8 @@ def _known(case: Case, link: Link) -> Action:
         return Action.KEEP if link in case.snapshot.links else Action.CREATE
     if case.section is None:
         return Action.ASSURE
+    if any(case.section.begun(end) for end in (Id(Kind.EXCHANGE, link.source), destination(link))):
+        return Action.CREATE  # its end was being made anew, and this was to come back with it
     return Action.KEEP if case.section.known(link) else Action.CREATE
 
 

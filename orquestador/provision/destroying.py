@@ -15,6 +15,8 @@ from orquestador.provision.leaving import (
     bound,
     forget,
     gone,
+    half_way,
+    migrating,
     retain,
     still_bound,
     typed,
@@ -37,7 +39,9 @@ def everything(case: Case, *, with_messages: bool) -> Leaving:
     """`with_messages`: queues go with what is in them, whoever consumes them."""
     leaving, owned = Leaving(), []
     for id, thing in _owned(case):
-        if gone(case, id):
+        if migrating(id, case):
+            leaving.queues.append(half_way(case, id, thing))
+        elif gone(case, id):
             forget(case, leaving, id)
         elif id.kind is Kind.QUEUE:
             leaving.queues.append(_queue(case, id, thing, with_messages))
@@ -99,8 +103,7 @@ def _link(link: Recorded, staying: Mapping[Id, Step]) -> Step:
     end = staying.get(destination(link))
     if end is None:
         return Step(Action.REMOVE, link.id, link)
-    action = Action.KEEP if end.action is Action.KEEP else Action.HELD
-    return Step(action, link.id, link, reason=f"{link.destination} stays")
+    return Step(Action.HELD, link.id, link, reason=f"{link.destination} stays")
 
 
 def _exchange(case: Case, id: Id, exchange: Owned, others: set[Recorded]) -> Step:

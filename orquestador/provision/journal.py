@@ -61,9 +61,9 @@ class Journal:
         self._try_writing()
 
     def done(self, thing: Exchange | Queue | Link) -> None:
-        """It is there, made or seen in step.  An exchange that is not owned is not recorded."""
-        if _ours(thing):
-            self._change(recorded(thing), record(thing))
+        """It is there, made or seen in step.  An exchange that is not owned is not recorded, and
+        forgotten if it was: it is somebody else's now, and no business of --prune."""
+        self._change(recorded(thing), record(thing) if _ours(thing) else None)
 
     def gone(self, thing: Exchange | Queue | Id | Link) -> None:
         """It is not there any more."""

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass, field, replace
+from typing import TypeGuard
 
 from orquestador.provision import remedies
 from orquestador.provision.found import UNASKED, Found, Status
 from orquestador.provision.plan import Action, Remedy, Step
 from orquestador.provision.records import Record, Recorded, destination, in_order
 from orquestador.provision.wanted import Case, unasked
+from orquestador.topology.model import Exchange, Queue
 from orquestador.topology.things import Id, Kind, Link
 
 DROPPED, TOMBSTONE = "no longer in the file", "under absent:"
+BEGUN = "a migration of it was begun and not ended: its messages may be in its temporary queue"
+END_IT = Remedy("migrate", "have it in the file, and apply --migrate ends it", now=False)
 STAYS = "on_remove: retain"
 PRUNE = Remedy("prune", "apply --prune removes it")
 
@@ -51,7 +55,9 @@ def dropped(case: Case) -> Leaving:
     going = {*case.records.leftovers(case.topology), *tombstones}
     for thing in in_order(going):
         why = TOMBSTONE if thing in tombstones else DROPPED
-        if gone(case, thing):
+        if migrating(thing, case):
+            leaving.queues.append(half_way(case, thing))
+        elif gone(case, thing):
             forget(case, leaving, thing)
         elif isinstance(thing, Link):
             _link(case, leaving, thing, why)
@@ -116,10 +122,23 @@ def _exchange(case: Case, id: Id, why: str, going: Set[Recorded]) -> Step:
 # -- what `destroying.py` needs, too
 
 
+def migrating(thing: Recorded, case: Case) -> TypeGuard[Id]:
+    """Its messages wait beside it, wherever it is itself."""
+    if not isinstance(thing, Id) or thing.kind is not Kind.QUEUE:
+        return False
+    return thing.name in case.snapshot.migrating
+
+
+def half_way(case: Case, id: Id, queue: Exchange | Queue | None = None) -> Step:
+    return Step(Action.HELD, id, queue, case.found(id), BEGUN, (END_IT,))
+
+
 def gone(case: Case, thing: Recorded) -> bool:
     """It is not on the broker; a binding goes with either end, or is not listed."""
     if isinstance(thing, Id):
         return _absent(case, thing)
+    if case.comes_back(thing):
+        return False
     listed = case.snapshot.links
     ends = (Id(Kind.EXCHANGE, thing.source), destination(thing))
     return any(_absent(case, end) for end in ends) or (listed is not None and thing not in listed)

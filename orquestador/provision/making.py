@@ -1,6 +1,6 @@
 """Declares and binds, deletes and unbinds one thing, each by what its kind asks for.
 
-When that is done is `applying.py`'s, `replacing.py`'s, `migrating.py`'s and `removing.py`'s.
+When that is done is `applying.py`'s, `recreating.py`'s, `migrating.py`'s and `removing.py`'s.
 """
 
 from __future__ import annotations

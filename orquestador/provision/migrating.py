@@ -26,11 +26,10 @@ from orquestador.broker.moving import IN_HAND, UNLIMITED, Ending, Moved, Room, m
 from orquestador.errors import BrokerError, EventError, HungUp, Lost, NotFound, Refused
 from orquestador.provision import making
 from orquestador.provision.found import Found, Status
-from orquestador.provision.journal import Journal
 from orquestador.provision.making import InUse, Unbound
 from orquestador.provision.outcome import Outcome, Result, counted
 from orquestador.provision.plan import Step
-from orquestador.provision.recreating import intended, record
+from orquestador.provision.recreating import Keeping
 from orquestador.provision.remedies import consumers
 from orquestador.provision.waystation import LONGEST, Busy, Waystation, lock, locked
 from orquestador.topology.arguments import STREAM
@@ -51,7 +50,7 @@ class Stopped(BrokerError):
     """A person has to do something first; the text says what, and where the messages are."""
 
 
-async def migrate(crew: Crew, step: Step, prefix: str, journal: Journal, told: Told) -> Outcome:
+async def migrate(crew: Crew, step: Step, prefix: str, keeping: Keeping, told: Told) -> Outcome:
     """Raises a BrokerError where the broker says no before anything was changed, or goes."""
     assert isinstance(step.thing, Queue)
     kind, name = step.id.kind, step.id.name
@@ -63,7 +62,7 @@ async def migrate(crew: Crew, step: Step, prefix: str, journal: Journal, told: T
     try:
         migration = Migration(connection, step.thing, links, prefix, told)
         async with locked(migration.hand, name):
-            with intended(journal, step.thing, links):
+            with keeping.intended(step.thing):
                 unbound = await migration.run()
     except InUse as fault:
         return Outcome(kind, name, Result.CONFLICT, str(fault))
@@ -71,7 +70,7 @@ async def migrate(crew: Crew, step: Step, prefix: str, journal: Journal, told: T
         return Outcome(kind, name, Result.FAILED, str(fault))
     finally:
         await connection.close()
-    record(journal, step.thing, links, unbound)
+    keeping.record(step.thing, links, unbound)
     text = "; ".join(filter(None, [migration.account(), *map(str, unbound)]))
     return Outcome(kind, name, Result.MIGRATED if migration.did else Result.THERE, text)
 
@@ -138,7 +137,7 @@ class Migration:
                 case Status.SAME if await self._beside.messages() is None:
                     return True
                 case Status.SAME:
-                    await self._in(found)
+                    await self._back_in(found)
                 case _:
                     raise Stopped(found.text or str(found.status))
             self.did = True
@@ -196,12 +195,15 @@ class Migration:
     async def _undo(self, found: Found, why: str) -> None:
         """Raises InUse where all is in the queue again, Stopped where it is not."""
         try:
-            while not await self._in(found):
-                pass
-        except Lost:
+            for _ in range(ROUNDS):
+                if await self._in(found):
+                    break
+            else:
+                raise Stopped(f"{why}; {await self._where()}")
+        except (Lost, Stopped):
             raise
         except (BrokerError, EventError):
-            raise Stopped(why) from None
+            raise Stopped(f"{why}; {await self._where()}") from None
         raise InUse(f"{why}; its messages and bindings are as they were")
 
     async def _in(self, found: Found) -> bool:
@@ -215,6 +217,12 @@ class Migration:
         await self._switch(to=name, away=beside.name)
         await self._come(found)
         return await making.settled(self.hand, beside.name, beside.clear)
+
+    async def _back_in(self, found: Found) -> None:
+        try:
+            await self._in(found)
+        except InUse as fault:  # the temporary queue is: somebody consumes it
+            raise Stopped(f"{self._beside.name}: {fault}; {await self._where()}") from None
 
     async def _come(self, found: Found, enough: int | None = None) -> None:
         ending = Ending.FULL

@@ -40,6 +40,11 @@ class Section:
         record = self.records.get(thing)
         return record is not None and not record.begun
 
+    def begun(self, thing: Recorded) -> bool:
+        """Whether it was about to be made, or made anew, when a run was ended."""
+        record = self.records.get(thing)
+        return record is not None and record.begun
+
     @property
     def links(self) -> tuple[Link, ...]:
         """The known bindings; those only begun are none."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from orquestador.broker.crew import Hand
 from orquestador.errors import Conflict, Refused
@@ -29,7 +30,41 @@ NOT_ALONE = (
 )
 
 
-async def recreate(hand: Hand, step: Step, journal: Journal) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """The record of what is made anew.  `own`: the bindings that are the file's, or recorded.
+
+    While the thing is begun, its recorded bindings are known to be on their way back, so that the
+    run after a kill makes them.  Somebody else's comes back too, and is never recorded, for it is
+    not ours to prune.
+    """
+
+    journal: Journal
+    own: frozenset[Link]
+
+    @contextmanager
+    def intended(self, thing: Exchange | Queue) -> Iterator[None]:
+        """It is about to be made anew.  A refusal is the broker's, before anything was changed."""
+        known = self.journal.section.known(recorded(thing))
+        self.journal.intend([thing])
+        try:
+            yield
+        except (InUse, Refused, Conflict):
+            (self.journal.done if known else self.journal.failed)(thing)
+            raise
+
+    def record(
+        self, thing: Exchange | Queue, links: Sequence[Link], unbound: Sequence[Unbound]
+    ) -> None:
+        """It was made anew, and bound but for these."""
+        missing = {each.link for each in unbound}
+        self.journal.done(thing)
+        for link in links:
+            if link in self.own:
+                (self.journal.failed if link in missing else self.journal.done)(link)
+
+
+async def recreate(hand: Hand, step: Step, keeping: Keeping) -> Outcome:
     """Raises a BrokerError where the broker refuses more than that it be deleted."""
     assert isinstance(step.thing, Exchange | Queue)
     thing = step.thing
@@ -39,40 +74,15 @@ async def recreate(hand: Hand, step: Step, journal: Journal) -> Outcome:
         return Outcome(step.id.kind, step.id.name, result, found.text or found.status)
     told = []
     try:
-        with intended(journal, thing, step.links):
+        with keeping.intended(thing):
             if found.status is Status.DIFFERS:
                 told += await _delete(hand, thing, found, step.links)
     except InUse as fault:
         return Outcome(step.id.kind, step.id.name, Result.CONFLICT, str(fault))
     unbound = await making.make(hand, thing, step.links)
-    record(journal, thing, step.links, unbound)
+    keeping.record(thing, step.links, unbound)
     result = Result.THERE if found.status is Status.SAME else Result.RECREATED
     return Outcome(step.id.kind, step.id.name, result, "; ".join([*told, *map(str, unbound)]))
-
-
-@contextmanager
-def intended(journal: Journal, thing: Exchange | Queue, links: Sequence[Link]) -> Iterator[None]:
-    """These are about to be made anew.  A refusal is taken for the broker's before any change."""
-    section = journal.section
-    everything = (thing, *links)
-    known = [section.known(recorded(each)) for each in everything]
-    journal.intend(everything)
-    try:
-        yield
-    except (InUse, Refused, Conflict):
-        for each, before in zip(everything, known, strict=True):
-            (journal.done if before else journal.failed)(each)
-        raise
-
-
-def record(
-    journal: Journal, thing: Exchange | Queue, links: Sequence[Link], unbound: Sequence[Unbound]
-) -> None:
-    """It was made anew, and bound but for these."""
-    missing = {each.link for each in unbound}
-    journal.done(thing)
-    for link in links:
-        (journal.failed if link in missing else journal.done)(link)
 
 
 async def _delete(

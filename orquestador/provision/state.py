@@ -135,7 +135,7 @@ def parse(text: str, file: str) -> State:
         data = json.loads(text, object_pairs_hook=_united)
     except json.JSONDecodeError as fault:
         raise _fault(file, fault.lineno, "", f"is no JSON ({fault.msg}); {RESTORE}") from None
-    except RecursionError:
+    except (RecursionError, ValueError):  # nested too deep, a number of thousands of digits
         raise _fault(file, 1, "", f"is not what provisioning writes; {RESTORE}") from None
     return _Reading(text, file).state(data)
 

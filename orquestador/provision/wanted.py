@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from orquestador.provision import remedies
 from orquestador.provision.found import UNASKED, Found, Snapshot, Status
 from orquestador.provision.plan import Action, Remedy, Step, Wishes
 from orquestador.provision.records import Section, destination, id_of, in_order
 from orquestador.topology.model import Exchange, Queue, Topology
+from orquestador.topology.names import MARKER, MIGRATING
 from orquestador.topology.things import Id, Kind, Link
 
 UNSEEN = Found(Status.UNKNOWN, text="it was not asked")
@@ -35,6 +36,12 @@ class Case:
     @property
     def records(self) -> Section:
         return self.section or Section()
+
+    def comes_back(self, link: Link) -> bool:
+        """Its end was being made anew when a run was ended, and it is known to have been there."""
+        end = destination(link)
+        begun = end.name in self.snapshot.migrating or self.records.begun(end)
+        return begun and self.records.known(link)
 
 
 def steps(case: Case) -> Iterator[Step]:
@@ -90,10 +97,22 @@ def _queue(case: Case, queue: Queue, back: Back) -> Step:
     if found.status is Status.ABSENT and found.text:
         return Step(Action.CONFLICT, id, queue, found, found.text, (remedies.LIMIT,))
     if found.status is Status.ABSENT:
-        return Step(Action.CREATE, id, queue, found)
+        return _absent(case, queue, found)
     if found.status is not Status.DIFFERS:
         return Step(Action.KEEP, id, queue, found)
     return _differing(case, queue, found, back)
+
+
+def _absent(case: Case, queue: Queue, found: Found) -> Step:
+    """Made; with bindings that the file no longer has, where a run was ended as it made it anew."""
+    id = id_of(queue)
+    leftovers = [each for each in case.records.leftovers(case.topology) if isinstance(each, Link)]
+    back = [each for each in leftovers if destination(each) == id and case.comes_back(each)]
+    if not back or case.wishes.prune:
+        return Step(Action.CREATE, id, queue, found)
+    links = [each for each in case.topology.links if destination(each) == id]
+    reason = "it was being made anew when a run was ended"
+    return Step(Action.RECREATE, id, queue, found, reason, links=(*links, *back))
 
 
 def _begun(case: Case, queue: Queue, found: Found, back: Back) -> Step:
@@ -128,7 +147,7 @@ def _returning(case: Case) -> Back:
     """The bindings that a thing gets back when it is made anew: all known ones that are to stay."""
     if not (case.wishes.recreate or case.wishes.migrate):
         return {}
-    known = {*case.topology.links, *case.records.links, *(case.snapshot.links or ())}
+    known = {*case.topology.links, *case.records.links, *_listed(case)}
     known -= set(case.topology.absent.links)
     if case.wishes.prune:
         known -= {each for each in case.records.leftovers(case.topology) if isinstance(each, Link)}
@@ -138,3 +157,13 @@ def _returning(case: Case) -> Back:
         for end in {Id(Kind.EXCHANGE, each.source), destination(each)}:
             back[end].append(each)
     return {id: tuple(links) for id, links in back.items()}
+
+
+def _listed(case: Case) -> Iterator[Link]:
+    """Those of a temporary queue are its queue's: they were switched, and a run was ended."""
+    for each in case.snapshot.links or ():
+        queue = each.destination.removesuffix(MIGRATING)
+        if each.kind is not Kind.QUEUE or queue not in case.snapshot.migrating:
+            yield each
+        elif each.source not in (queue + MIGRATING, case.topology.prefix + MARKER):
+            yield replace(each, destination=queue)

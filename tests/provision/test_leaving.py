@@ -178,6 +178,7 @@ def destroyed(
     section: Section | None = None,
     links: Iterable[Link] | None = None,
     force: bool = False,
+    migrating: Iterable[str] = (),
 ) -> Plan:
     wanted = topology(*things)
     all_found = {
@@ -185,7 +186,8 @@ def destroyed(
         **{queue(name): SAME for name in wanted.queues},
         **(found or {}),
     }
-    snapshot = Snapshot(all_found, None if links is None else frozenset(links))
+    known = None if links is None else frozenset(links)
+    snapshot = Snapshot(all_found, known, frozenset(migrating))
     return planning.removal(wanted, snapshot, section, with_messages=force)
 
 
@@ -230,9 +232,26 @@ def test_a_queue_that_stays_keeps_its_bindings_and_their_exchanges(
         assert set(actions(plan).values()) == {Action.REMOVE}
         assert step(plan, queue("work")).disposable == file.disposable
     else:
-        assert step(plan, BINDING).action in (Action.HELD, Action.KEEP)
+        assert step(plan, BINDING).action is Action.HELD
         assert step(plan, exchange("orders")).action is Action.HELD
         assert "still bound to it: work" in step(plan, exchange("orders")).reason
+
+
+@pytest.mark.parametrize("found", [SAME, ABSENT, differs()])
+def test_a_queue_amid_a_migration_is_neither_destroyed_nor_forgotten(found: Found) -> None:
+    """Its messages are in the queue beside it, of which nothing else would speak again."""
+    known = Section({queue("work"): Record("classic", begun=True), BINDING: Record()})
+    there = {queue("work"): found}
+
+    plans = [
+        destroyed(ORDERS, BOUND, found=there, section=known, force=True, migrating=["work"]),
+        planned(topology(ORDERS), there, known, migrating=["work"], prune=True),
+    ]
+
+    for plan in plans:
+        assert step(plan, queue("work")).action is Action.HELD
+        assert "migration" in step(plan, queue("work")).reason
+        assert queue("work") not in plan.vanished
 
 
 def test_a_namesake_that_was_not_made_from_here_is_not_destroyed() -> None:
@@ -261,5 +280,5 @@ def test_what_was_retained_is_retained_by_destroy_too() -> None:
     plan = destroyed(ORDERS, found={queue("old"): FULL}, section=known, force=True)
 
     assert step(plan, queue("old")).action is Action.KEEP
-    assert step(plan, OLD).action is Action.KEEP
+    assert step(plan, OLD).action is Action.HELD  # not declared anew by a command that removes
     assert step(plan, exchange("orders")).action is Action.HELD

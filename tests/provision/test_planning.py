@@ -293,6 +293,43 @@ def test_what_is_pruned_or_must_be_absent_does_not_come_back() -> None:
     assert back(prune=True) == {BINDING}
 
 
+def test_a_run_after_a_killed_one_brings_back_what_only_the_record_knows() -> None:
+    dropped = link("orders", Kind.QUEUE, "work", "old", {})
+    known = Section(
+        {queue("work"): Record("classic", begun=True), BINDING: Record(), dropped: Record()}
+    )
+    found = {queue("work"): ABSENT}
+
+    anew = planned(topology(ORDERS, BOUND), found, known)
+    moving = planned(topology(ORDERS, BOUND), found, known, migrating=["work"], migrate=True)
+
+    assert step(anew, queue("work")).action is Action.RECREATE
+    assert step(moving, queue("work")).action is Action.MIGRATE
+    for plan in (anew, moving):
+        assert set(step(plan, queue("work")).links) == {BINDING, dropped}
+        assert dropped not in plan.vanished
+
+
+def test_a_listed_binding_of_the_temporary_queue_comes_back_to_its_queue() -> None:
+    theirs = link("amq.topic", Kind.QUEUE, "work.migrating", "theirs", {})
+    own = link("work.migrating", Kind.QUEUE, "work.migrating", "", {})
+    found = {queue("work"): ABSENT}
+    plan = planned(
+        topology(ORDERS, BOUND), found, None, [theirs, own], migrating=["work"], migrate=True
+    )
+
+    back = {(each.source, each.destination) for each in step(plan, queue("work")).links}
+    assert back == {("orders", "work"), ("amq.topic", "work")}
+
+
+def test_bindings_of_a_queue_that_was_being_made_anew_are_not_in_step() -> None:
+    known = Section({queue("work"): Record("classic", begun=True), BINDING: Record()})
+
+    plan = planned(topology(ORDERS, BOUND), section=known)
+
+    assert step(plan, BINDING).action is Action.CREATE
+
+
 @pytest.mark.parametrize(("listed", "notes"), [(None, 1), ([BINDING], 0)])
 def test_that_unknown_bindings_are_lost_is_noted(listed: Iterable[Link] | None, notes: int) -> None:
     found = {queue("work"): differs()}

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from orquestador.provision import inspecting, planning
 from orquestador.provision.outcome import Outcome, Result, exit_code
+from orquestador.provision.plan import Wishes
 from orquestador.provision.records import id_of
 from orquestador.topology.model import Binding, Exchange, Queue, Topology
+from orquestador.topology.things import Kind, link
 from tests.broker_layer.looping import on_a_loop
 from tests.broker_layer.witness import Witness
 from tests.provision.carrying_out import Place, killed_at
@@ -225,3 +228,26 @@ async def test_an_exchange_with_somebody_elses_bindings_stays_and_keeps_ours(
     assert (witness.messages("work"), witness.messages("theirs")) == (1, 1)
     section = place.section
     assert section is not None and section.known(id_of(ORDERS))
+
+
+@on_a_loop
+async def test_bindings_of_somebody_else_come_back_and_are_not_recorded_as_ours(
+    place: Place, witness: Witness
+) -> None:
+    had, wanted = of("classic")
+    await place.apply(had)
+    theirs = link("amq.topic", Kind.QUEUE, "work", "theirs", {})
+    with witness.channel() as channel:
+        channel.queue_bind("work", "amq.topic", "theirs")
+
+    async with await place.crew() as crew:
+        asked = planning.asked(wanted, place.section)
+        snapshot = await inspecting.look(crew, wanted, asked)
+        listed = replace(snapshot, links=frozenset([*wanted.links, theirs]))
+        plan = planning.make(wanted, listed, place.section, Wishes(recreate=True))
+        outcome = (await place.carry_out(crew, plan, wanted)).of("work")
+
+    assert outcome.result is Result.RECREATED
+    witness.put("amq.topic", "theirs", b"")
+    eventually(lambda: witness.messages("work") == 1)
+    assert place.section is not None and theirs not in place.section.records

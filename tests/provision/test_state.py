@@ -145,6 +145,23 @@ def test_an_exchange_of_somebody_else_is_not_recorded(path: Path) -> None:
     assert not path.exists()
 
 
+def test_an_exchange_that_becomes_somebody_elses_is_forgotten(path: Path) -> None:
+    """Else --prune would remove it, once the file drops it."""
+    with Journal.open(path, HERE) as kept:
+        kept.done(Exchange("shared"))
+    with Journal.open(path, HERE) as kept:
+        kept.done(Exchange("shared", owned=False))
+
+    assert State.load(path).section(HERE) is None
+
+
+def test_a_number_of_thousands_of_digits_is_not_what_provisioning_writes(path: Path) -> None:
+    path.write_text('{"version": ' + "9" * 5000 + "}")
+
+    with pytest.raises(ConfigurationError, match="is not what provisioning writes"):
+        State.load(path)
+
+
 def test_no_user_and_no_password_are_in_it(path: Path) -> None:
     key = broker_key(settle("amqps://somebody:s3cr3t@h/v,amqp://other:t0ps3cr3t@g/v", {}))
 

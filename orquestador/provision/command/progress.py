@@ -31,7 +31,9 @@ class Bar:
                 return
             self._shown = self._show()
         progress, task = self._shown
-        progress.update(task, completed=done, total=total, description=doing or self._doing)
+        # A queue may be called [b]: rich would take that for bold.
+        description = _escaped(doing or self._doing)
+        progress.update(task, completed=done, total=total, description=description)
 
     def _show(self) -> tuple[Progress, TaskID]:
         from rich.console import Console  # 60 ms that a short command does not need
@@ -57,3 +59,9 @@ class Bar:
     ) -> None:
         if self._shown is not None:
             self._shown[0].stop()
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
