@@ -45,7 +45,7 @@ def _main(argv: Sequence[str] | None) -> int:
     if given.verb == "validate":
         print(f"{given.topology}: valid")
         return 0
-    return _on_broker(topology, given)
+    return _on_broker(topology, registry, given)
 
 
 def _within_limits(topology: Topology, registry: Registry) -> None:
@@ -57,10 +57,12 @@ def _within_limits(topology: Topology, registry: Registry) -> None:
         raise ConfigurationError(faults)
 
 
-def _on_broker(topology: Topology, given: argparse.Namespace) -> int:
+def _on_broker(topology: Topology, registry: Registry, given: argparse.Namespace) -> int:
     import asyncio  # with pika behind it, 90 ms that the other verbs do not need
 
     from orquestador.provision.command import online
 
     settings = address(given.url).in_vhost(topology.vhost)
+    if given.verb == "doctor":
+        return asyncio.run(online.doctor(topology, settings, given, registry.accesses))
     return asyncio.run(online.VERBS[given.verb](topology, settings, given))

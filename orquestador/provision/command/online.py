@@ -7,25 +7,29 @@ and done is the modules' beside this package, what is printed `showing.py`'s.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from contextlib import aclosing
 from dataclasses import replace
 
 from orquestador.broker.crew import Crew
-from orquestador.errors import BrokerError, ConfigurationError, Lost, UsageError
+from orquestador.errors import BrokerError, ConfigurationError, UsageError
 from orquestador.provision import inspecting, planning
 from orquestador.provision.applying import apply as carry_out
 from orquestador.provision.command.progress import Bar
 from orquestador.provision.command.showing import Screen
+from orquestador.provision.exports.usage import Accesses
 from orquestador.provision.found import Snapshot
 from orquestador.provision.journal import Journal
 from orquestador.provision.outcome import Outcome, exit_code
 from orquestador.provision.plan import Action, Plan, Wishes
 from orquestador.provision.records import Section
 from orquestador.provision.state import State, broker_key, state_path
-from orquestador.run.exits import CONFLICT, DONE, PARTLY, REFUSED, UNAVAILABLE
+from orquestador.run.exits import CONFLICT, DONE, PARTLY, REFUSED
 from orquestador.settings import Settings
 from orquestador.topology.model import Topology
+from orquestador.topology.things import Link
 
 PENDING = DRIFT = 2
 NAME = "provision"
@@ -58,7 +62,10 @@ async def verify(topology: Topology, settings: Settings, given: argparse.Namespa
     Screen(topology, settings, given).plan(made)
     if made.pending or made.counts[Action.CONFLICT] or made.counts[Action.HELD]:
         return DRIFT
-    return _unasked(made) if made.counts[Action.UNKNOWN] else DONE
+    if made.counts[Action.UNKNOWN]:
+        return _unasked(made)
+    # Bindings that were to be checked and are not: nobody who reads exit codes alone is told more.
+    return PARTLY if given.management and snapshot.links is None else DONE
 
 
 async def apply(topology: Topology, settings: Settings, given: argparse.Namespace) -> int:
@@ -75,16 +82,20 @@ async def destroy(topology: Topology, settings: Settings, given: argparse.Namesp
     return await _carry_out(topology, settings, given, made)
 
 
-async def doctor(topology: Topology, settings: Settings, given: argparse.Namespace) -> int:
+async def doctor(
+    topology: Topology, settings: Settings, given: argparse.Namespace, accesses: Accesses
+) -> int:
     from orquestador.provision.doctor import examine
     from orquestador.provision.doctor import exit_code as doctors_exit_code
 
     screen = Screen(topology, settings, given)
     checks = []
     screen.where()
-    async for check in examine(settings, topology):
-        checks.append(check)
-        screen.check(check)
+    with Bar("asking for rights") as bar:
+        async with aclosing(examine(settings, topology, accesses, asked=bar.to)) as examined:
+            async for check in examined:
+                checks.append(check)
+                screen.check(check)
     screen.checks(checks)
     return doctors_exit_code(checks)
 
@@ -94,8 +105,8 @@ VERBS: Mapping[str, Verb] = {
     "verify": verify,
     "apply": apply,
     "destroy": destroy,
-    "doctor": doctor,
 }
+"""All but `doctor`, which is told besides what the roles do."""
 
 
 async def _carry_out(
@@ -111,12 +122,15 @@ async def _carry_out(
         async with await Crew.open(settings, NAME) as crew:
             made = make(await _look(crew, topology, section, given), section)
             try:
-                async for outcome in _with_bar(crew, made, topology, journal):
-                    outcomes.append(outcome)
-                    screen.outcome(outcome)
-            except Lost as fault:
+                async with aclosing(_with_bar(crew, made, topology, journal)) as doing:
+                    async for outcome in doing:
+                        outcomes.append(outcome)
+                        screen.outcome(outcome)
+            except (BrokerError, ConfigurationError) as fault:
+                if not outcomes:
+                    raise
                 print(f"{fault}; what is not listed was not done", file=sys.stderr)
-                return PARTLY if outcomes else UNAVAILABLE
+                return PARTLY
     screen.outcomes(outcomes, made)
     return exit_code(outcomes)
 
@@ -131,10 +145,12 @@ async def _with_bar(
         def moved(queue: str, messages: int, of: int) -> None:
             bar.to(messages, of, f"moving {queue}")
 
-        async for outcome in carry_out(crew, plan, topology, journal, moved=moved):
-            done += 1
-            bar.to(done, len(plan.steps))
-            yield outcome
+        doing = carry_out(crew, plan, topology, journal, moved=moved)
+        async with aclosing(doing) as outcomes:
+            async for outcome in outcomes:
+                done += 1
+                bar.to(done, len(plan.steps))
+                yield outcome
 
 
 async def _look(
@@ -145,16 +161,21 @@ async def _look(
         snapshot = await inspecting.look(crew, topology, leftovers, asked=bar.to)
     if not given.management:
         return snapshot
+    links = await _links(given.management, crew.connection.address.vhost)
+    return replace(snapshot, links=links)
+
+
+async def _links(management_url: str, vhost: str) -> frozenset[Link] | None:
+    """On a worker: AMQP's heartbeats go on meanwhile.  None, and why, where nobody answers."""
     from orquestador.provision import management  # HTTP and its TLS: 40 ms
 
     try:
-        vhost = crew.connection.address.vhost
-        return replace(snapshot, links=management.links(given.management, vhost))
+        return await asyncio.to_thread(management.links, management_url, vhost)
     except ConfigurationError as fault:
         raise UsageError(f"--management: {fault}") from None
     except BrokerError as fault:
         print(f"bindings are not checked: {fault}", file=sys.stderr)
-        return snapshot
+        return None
 
 
 def _recorded(topology: Topology, settings: Settings) -> Section | None:

@@ -9,7 +9,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -43,10 +44,11 @@ class Screen:
 
     def outcome(self, outcome: Outcome) -> None:
         """At once; what was in step already only with -v, or as JSON."""
-        if self._json:
-            _print_json(asdict(outcome))
-        elif self._all or outcome.result is not Result.THERE:
-            print(outcome, flush=True)
+        with _read_or_not():
+            if self._json:
+                _print_json(asdict(outcome))
+            elif self._all or outcome.result is not Result.THERE:
+                print(outcome, flush=True)
 
     def outcomes(self, outcomes: Sequence[Outcome], plan: Plan) -> None:
         """What the plan knows beside: remedies, notes; and the summary."""
@@ -76,6 +78,15 @@ class Screen:
             _print_json(as_json(checks, self._where))
         else:
             print(summary(checks))
+
+
+@contextmanager
+def _read_or_not() -> Iterator[None]:
+    """Who stops reading (`| head`) does not stop what is being done to a broker."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_json(said: Any) -> None:
