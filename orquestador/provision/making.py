@@ -14,14 +14,13 @@ from orquestador.broker.crew import Hand
 from orquestador.errors import BrokerError, Conflict, NotFound, Refused
 from orquestador.provision import asking
 from orquestador.provision.found import Found, Status
-from orquestador.provision.remedies import holding, weighed
+from orquestador.provision.remedies import UNTYPED, holding, weighed
 from orquestador.topology.arguments import CLASSIC, STREAM
 from orquestador.topology.model import Binding, Exchange, Queue
 from orquestador.topology.things import Kind, Link
 
 ATTEMPTS = 3
 """Somebody else who makes the same anew may take it away between its declare and its bindings."""
-UNTYPED = "this broker does not tell of what type it is: delete it by hand, if nobody misses it"
 SETTLES = 1.0  # seconds after which a consumer that has just gone is no longer counted
 STREAM_SPEAKS = 2.0  # seconds in which a stream hands out its first message, if it has any
 

@@ -30,7 +30,7 @@ from orquestador.provision.making import InUse, Unbound
 from orquestador.provision.outcome import Outcome, Result, counted
 from orquestador.provision.plan import Step
 from orquestador.provision.recreating import Keeping
-from orquestador.provision.remedies import consumers
+from orquestador.provision.remedies import UNTYPED, consumers
 from orquestador.provision.waystation import LONGEST, Busy, Waystation, lock, locked
 from orquestador.topology.arguments import STREAM
 from orquestador.topology.model import Queue
@@ -164,7 +164,7 @@ class Migration:
     async def _obstacle(self, found: Found) -> str:
         held = await making.counted(self.hand, self._queue.name, found.type)
         if found.type is None:
-            return making.UNTYPED
+            return UNTYPED
         if held.consumers:
             return f"stop its {consumers(held)} first"
         if found.type == STREAM and held.messages:

@@ -14,6 +14,7 @@ from orquestador.provision.written import as_yaml, entry
 from orquestador.topology.arguments import STREAM
 from orquestador.topology.model import EVENTS, HEARTBEAT, Exchange, Queue, Topology, ping_queue
 
+UNTYPED = "this broker does not tell of what type it is: delete it by hand, if nobody misses it"
 _NAMED = 3  # queues of one template that are named; of more the number is told
 
 
@@ -73,6 +74,10 @@ def migrate(queue: Queue, found: Found) -> Remedy:
 def why_not_migrate(queue: Queue, found: Found) -> str:
     """What has to be done before; nothing where its messages can be moved now."""
     room = queue.arguments.get("x-max-length")
+    if found.type is None:
+        return UNTYPED
+    if any(each.property == "auto_delete" and each.broker for each in found.differences):
+        return "auto_delete: it would go with its last consumer, and so with the one that moves"
     if found.type == STREAM:
         return "the messages of a stream cannot be moved: reading takes none out"
     if found.consumers:
@@ -100,6 +105,8 @@ def why_recreate(queue: Queue, found: Found) -> str:
 
 
 def why_not_recreate(queue: Queue, found: Found) -> str:
+    if found.type is None:
+        return UNTYPED
     if found.consumers:
         return f"stop its {consumers(found)} first"
     if found.messages and not queue.disposable:
